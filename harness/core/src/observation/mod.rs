@@ -1,0 +1,5 @@
+//! What was seen: typed results with the evidence behind them. Must not know what was expected, and does no I/O.
+
+mod evidence;
+
+pub use evidence::{Evidence, EvidenceKind};

@@ -1,0 +1,121 @@
+use std::{fmt, str::FromStr};
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use super::PortError;
+
+/// A process (or pod) of the stack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Component {
+    /// The object store.
+    Minio,
+    /// Loki's write path: distributor and ingester.
+    LokiWrite,
+    /// Loki's read path: query frontend and querier.
+    LokiRead,
+    /// Loki's backend: compactor, index gateway, scheduler, ruler.
+    LokiBackend,
+    /// A Loki querier that cannot ask an ingester.
+    LokiStoreReader,
+    /// Tempo, monolithic.
+    Tempo,
+    /// Mimir, monolithic.
+    Mimir,
+}
+
+impl Component {
+    /// Every component, in the order in which they are started.
+    pub const ALL: [Self; 7] = [
+        Self::Minio,
+        Self::LokiWrite,
+        Self::LokiBackend,
+        Self::LokiRead,
+        Self::LokiStoreReader,
+        Self::Tempo,
+        Self::Mimir,
+    ];
+
+    /// The name used in commands, files and reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Minio => "minio",
+            Self::LokiWrite => "loki-write",
+            Self::LokiRead => "loki-read",
+            Self::LokiBackend => "loki-backend",
+            Self::LokiStoreReader => "loki-store-reader",
+            Self::Tempo => "tempo",
+            Self::Mimir => "mimir",
+        }
+    }
+}
+
+impl fmt::Display for Component {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Component {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL
+            .into_iter()
+            .find(|component| component.name() == text)
+            .ok_or_else(|| format!("unknown component {text:?}"))
+    }
+}
+
+/// How a component is stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stop {
+    /// Asked to stop, and waited for (SIGTERM).
+    Graceful,
+    /// Killed (SIGKILL).
+    Kill,
+}
+
+/// What proves that a component was really stopped or started: who it was, who it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProcessProof {
+    /// The component.
+    pub component: Component,
+    /// Pid or pod UID before, where one ran.
+    pub before: Option<String>,
+    /// Pid or pod UID after, where one runs.
+    pub after: Option<String>,
+    /// Exit code or signal of the one that ended, where one did.
+    pub exit: Option<String>,
+}
+
+/// Starts and stops components.
+#[async_trait]
+pub trait Lifecycle: Send + Sync {
+    /// Stops a component and returns when it has ended.
+    async fn stop(&self, component: Component, how: Stop) -> Result<ProcessProof, PortError>;
+
+    /// Starts a component and returns when it says that it is ready.
+    async fn start(&self, component: Component) -> Result<ProcessProof, PortError>;
+
+    /// Why a component is not up, where it is not: how it ended and its last log lines.
+    async fn failure(&self, component: Component) -> Option<String>;
+}
+
+/// One line of a component's log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogLine {
+    /// Who logged it.
+    pub component: Component,
+    /// The line, secrets redacted.
+    pub text: String,
+}
+
+/// Reads what components logged.
+#[async_trait]
+pub trait Logs: Send + Sync {
+    /// The newest lines of level warning and above, oldest first, at most `limit`.
+    async fn problems(&self, component: Component, limit: usize) -> Vec<LogLine>;
+}

@@ -1,0 +1,68 @@
+//! What the runner needs from the outside world, as traits: push, query, objects, lifecycle, logs, clock. Must not know any
+//! client, address or process; adapters implement these, only the runner calls them.
+
+mod clock;
+mod lifecycle;
+mod objects;
+mod push;
+mod query;
+
+pub use clock::{Clock, Tick};
+pub use lifecycle::{Component, Lifecycle, LogLine, Logs, ProcessProof, Stop};
+pub use objects::{LifecycleRule, ObjectSummary, ObjectVersion, Objects, Principal, Versioning};
+pub use push::{Push, PushAnswer, PushOutcome};
+pub use query::{Answer, Query, QueryRequest, TraceSource};
+
+use std::sync::Arc;
+
+use thiserror::Error;
+
+/// Why something outside could not be reached or refused. One line, with the address, bucket/key or pid it is about.
+#[derive(Debug, Clone, Error, PartialEq, Eq)]
+pub enum PortError {
+    /// Nobody answered in time, or the answer broke off.
+    #[error("{target} cannot be reached: {reason}")]
+    Unreachable {
+        /// Address, bucket/key or process.
+        target: String,
+        /// The cause, innermost last.
+        reason: String,
+    },
+    /// It answered that it will not.
+    #[error("{target} refused: {reason}")]
+    Refused {
+        /// Address, bucket/key or process.
+        target: String,
+        /// Status and message as given.
+        reason: String,
+    },
+    /// What was asked for does not exist.
+    #[error("{target} does not exist")]
+    NotFound {
+        /// Address, bucket/key or process.
+        target: String,
+    },
+    /// This target has no such thing.
+    #[error("not possible on this target: {reason}")]
+    Unsupported {
+        /// What is missing.
+        reason: String,
+    },
+}
+
+/// Everything outside, bundled for the runner.
+#[derive(Clone)]
+pub struct Ports {
+    /// Sends stimuli.
+    pub push: Arc<dyn Push>,
+    /// Asks the stack.
+    pub query: Arc<dyn Query>,
+    /// Looks into buckets.
+    pub objects: Arc<dyn Objects>,
+    /// Starts and stops components.
+    pub lifecycle: Arc<dyn Lifecycle>,
+    /// Reads what components logged.
+    pub logs: Arc<dyn Logs>,
+    /// Tells and passes time.
+    pub clock: Arc<dyn Clock>,
+}

@@ -1,0 +1,101 @@
+use async_trait::async_trait;
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use super::{Component, PortError};
+
+/// Whose credentials a request to the object store carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "principal", content = "component")]
+pub enum Principal {
+    /// The harness' own, which may look into every bucket of the stack.
+    Harness,
+    /// A component's, which should open its own bucket only.
+    Component(Component),
+}
+
+/// One entry of a bucket's listing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObjectSummary {
+    /// The key.
+    pub key: String,
+    /// Bytes.
+    pub size: u64,
+    /// As the store gives it, without quotes.
+    pub etag: String,
+    /// Milliseconds since the Unix epoch, by the store's clock.
+    pub modified_ms: i64,
+}
+
+/// One version of an object.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObjectVersion {
+    /// The key.
+    pub key: String,
+    /// The version's id.
+    pub version: String,
+    /// Whether it is a delete marker.
+    pub delete_marker: bool,
+    /// Whether it is what a plain read returns.
+    pub latest: bool,
+}
+
+/// A bucket's versioning state (S3 `GetBucketVersioning`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Versioning {
+    /// Every overwrite and delete keeps the version before.
+    Enabled,
+    /// Was enabled once; new writes replace.
+    Suspended,
+    /// Never enabled.
+    Off,
+}
+
+/// One rule of a bucket's lifecycle (S3 `GetBucketLifecycleConfiguration`), as far as criteria speak of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+pub struct LifecycleRule {
+    /// The rule's id.
+    pub id: String,
+    /// Whether the rule is in force.
+    pub enabled: bool,
+    /// Key prefix that the rule is limited to; empty for all keys.
+    pub prefix: String,
+    /// Days after which a live object expires.
+    pub expire_days: Option<i32>,
+    /// Days after which a noncurrent version expires.
+    pub noncurrent_expire_days: Option<i32>,
+    /// Days after which an incomplete upload is aborted.
+    pub abort_incomplete_days: Option<i32>,
+}
+
+/// Looks into buckets. Every method names bucket and key in its error.
+#[async_trait]
+pub trait Objects: Send + Sync {
+    /// All objects whose key begins with `prefix`, pages followed to the end.
+    async fn list(&self, principal: Principal, bucket: &str, prefix: &str) -> Result<Vec<ObjectSummary>, PortError>;
+
+    /// One object, whole.
+    async fn get(&self, principal: Principal, bucket: &str, key: &str) -> Result<Bytes, PortError>;
+
+    /// Writes one object.
+    async fn put(&self, principal: Principal, bucket: &str, key: &str, body: Bytes) -> Result<(), PortError>;
+
+    /// Deletes one object; with `version`, that version for good.
+    async fn delete(
+        &self,
+        principal: Principal,
+        bucket: &str,
+        key: &str,
+        version: Option<&str>,
+    ) -> Result<(), PortError>;
+
+    /// All versions and delete markers of keys that begin with `prefix`.
+    async fn versions(&self, bucket: &str, prefix: &str) -> Result<Vec<ObjectVersion>, PortError>;
+
+    /// The bucket's versioning state.
+    async fn versioning(&self, bucket: &str) -> Result<Versioning, PortError>;
+
+    /// The bucket's lifecycle rules; empty where there is no configuration.
+    async fn lifecycle(&self, bucket: &str) -> Result<Vec<LifecycleRule>, PortError>;
+}

@@ -1,0 +1,76 @@
+use async_trait::async_trait;
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use super::{Component, PortError, Tick};
+use crate::{observation::Evidence, signal::Labels};
+
+/// Where a trace is looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TraceSource {
+    /// Wherever the stack finds it.
+    Any,
+    /// Only in blocks of the backend: a store-only read (Tempo `mode=blocks`).
+    Blocks,
+}
+
+/// One question to the stack, in the stack's own terms.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "query", rename_all = "kebab-case")]
+pub enum QueryRequest {
+    /// All log entries of the streams with these labels.
+    LogEntries {
+        /// Labels that a stream must have.
+        selector: Labels,
+        /// First nanosecond, inclusive.
+        start_ns: i64,
+        /// Last nanosecond, exclusive.
+        end_ns: i64,
+        /// Ask the reader that cannot ask an ingester.
+        store_only: bool,
+    },
+    /// One trace.
+    Trace {
+        /// 32 lowercase hex digits.
+        trace_id: String,
+        /// Where to look.
+        source: TraceSource,
+    },
+    /// All raw samples of the series with these labels, as stored (an instant query of a range selector).
+    Samples {
+        /// Labels that a series must have.
+        selector: Labels,
+        /// First millisecond, inclusive.
+        start_ms: i64,
+        /// Last millisecond, inclusive.
+        end_ms: i64,
+    },
+    /// The configuration that a component runs with, as it says itself (`/config`).
+    Configuration {
+        /// The component.
+        component: Component,
+    },
+}
+
+/// A complete answer. What it means is for `observation` to say.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// When the request was about to be sent.
+    pub sent: Tick,
+    /// When the last byte had arrived.
+    pub received: Tick,
+    /// HTTP status.
+    pub status: u16,
+    /// The body, whole.
+    pub body: Bytes,
+    /// Request, status, excerpt, component that answered.
+    pub evidence: Evidence,
+}
+
+/// Asks the stack.
+#[async_trait]
+pub trait Query: Send + Sync {
+    /// Asks once. An answer with an error status is an [`Answer`]; [`PortError`] means that there was none.
+    async fn query(&self, request: &QueryRequest) -> Result<Answer, PortError>;
+}

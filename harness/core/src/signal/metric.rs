@@ -1,0 +1,131 @@
+use serde::{Deserialize, Serialize};
+
+use super::{Labels, Signal, SignalRecord};
+
+/// One sample of one series.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Sample {
+    /// The series' labels, `__name__` included.
+    pub labels: Labels,
+    /// Milliseconds since the Unix epoch.
+    pub timestamp_ms: i64,
+    /// A float, or a native histogram.
+    #[serde(flatten)]
+    pub value: SampleValue,
+}
+
+/// What a sample holds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum SampleValue {
+    /// A float; the bits decide equality, because NaN equals nothing and a stale marker is a NaN of its own.
+    Float {
+        /// As Prometheus prints it, see [`format_float`].
+        value: String,
+        /// The IEEE 754 bits, 16 lowercase hex digits.
+        value_bits: String,
+    },
+    /// A native histogram.
+    Histogram {
+        /// The histogram.
+        histogram: Histogram,
+    },
+}
+
+impl SampleValue {
+    /// A float sample's value.
+    pub fn float(value: f64) -> Self {
+        Self::Float { value: format_float(value), value_bits: format!("{:016x}", value.to_bits()) }
+    }
+}
+
+/// A native histogram with absolute bucket counts (Prometheus `model/histogram`).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Histogram {
+    /// Whether counts are integers or floats.
+    pub kind: HistogramKind,
+    /// Observations in all.
+    #[serde(with = "super::number::count")]
+    pub count: f64,
+    /// Sum of the observations; in JSON a string where it is no finite number, as in a stale marker.
+    #[serde(with = "super::number::sum")]
+    pub sum: f64,
+    /// Resolution: a bucket's upper bound is the lower one times 2^(2^-schema).
+    pub schema: i32,
+    /// Observations in the zero bucket.
+    #[serde(with = "super::number::count")]
+    pub zero_count: f64,
+    /// Absolute counts of the buckets that the spans cover, lowest first.
+    #[serde(with = "super::number::counts")]
+    pub positive_buckets: Vec<f64>,
+    /// As `positive_buckets`, for negative observations.
+    #[serde(with = "super::number::counts")]
+    pub negative_buckets: Vec<f64>,
+    /// Width of the zero bucket.
+    pub zero_threshold: f64,
+    /// Which buckets `positive_buckets` counts.
+    pub positive_spans: Vec<HistogramSpan>,
+    /// Which buckets `negative_buckets` counts.
+    pub negative_spans: Vec<HistogramSpan>,
+}
+
+/// How a histogram counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HistogramKind {
+    /// Integer counts.
+    Int,
+    /// Float counts.
+    Float,
+}
+
+/// A run of neighbouring buckets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HistogramSpan {
+    /// Distance from the end of the span before; for the first span, the index of its first bucket.
+    pub offset: i32,
+    /// Number of buckets.
+    pub length: u32,
+}
+
+impl SignalRecord for Sample {
+    const SIGNAL: Signal = Signal::Metrics;
+
+    fn identity(&self) -> String {
+        format!("{:?} {}", self.labels, self.timestamp_ms)
+    }
+}
+
+/// A float as Prometheus prints it: shortest digits that read back the same, never an exponent, `NaN`, `+Inf`, `-Inf`
+/// (Prometheus `model/value`, `strconv.FormatFloat(v, 'f', -1, 64)`).
+pub fn format_float(value: f64) -> String {
+    if value.is_nan() {
+        "NaN".to_owned()
+    } else if value.is_infinite() {
+        if value > 0.0 { "+Inf" } else { "-Inf" }.to_owned()
+    } else {
+        value.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn floats_print_as_prometheus_does() {
+        for (value, text) in [
+            (0.0, "0"),
+            (-0.0, "-0"),
+            (1.0, "1"),
+            (0.1, "0.1"),
+            (1e21, "1000000000000000000000"),
+            (1e-7, "0.0000001"),
+            (f64::NAN, "NaN"),
+            (f64::INFINITY, "+Inf"),
+            (f64::NEG_INFINITY, "-Inf"),
+        ] {
+            assert_eq!(format_float(value), text);
+        }
+    }
+}
