@@ -1,7 +1,14 @@
 //! Seeded builders of what is sent: log batches, traces, series. Every record describes itself, so that whoever finds one
 //! knows which run sent it, as which of how many, and whether it is whole. Must not know who sends or where to.
 
+pub mod encode;
+pub mod logs;
 pub mod mark;
+mod origin;
+pub mod series;
+pub mod traces;
+
+pub use origin::Origin;
 
 use serde::{Deserialize, Serialize};
 

@@ -1,0 +1,171 @@
+//! Log entries: several streams, each with every oddity that a log store must keep. Must not know how they are sent.
+
+use std::time::Duration;
+
+use super::{
+    Origin,
+    mark::LineMark,
+    origin::{Generator, UNICODE},
+};
+use crate::signal::{Labels, LogEntry};
+
+/// How many entries, and over how many streams and how much time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogShape {
+    /// Entries in all. From 24 a stream on, every stream has every kind of entry.
+    pub entries: usize,
+    /// Streams that the entries are spread over.
+    pub streams: usize,
+    /// Time between the oldest entry and [`Origin::now_ns`].
+    pub spread: Duration,
+}
+
+impl Default for LogShape {
+    fn default() -> Self {
+        Self {
+            entries: 96,
+            streams: 4,
+            // Loki refuses an entry that is older than its stream's newest by more than half of `ingester.max_chunk_age`
+            // ("entry too far behind"), which is 30 s where that is a minute, as in the fast profile.
+            spread: Duration::from_secs(20),
+        }
+    }
+}
+
+/// Bytes of text in a long line.
+const LONG: usize = 8 * 1024;
+
+/// The labels that select exactly the streams of this stimulus.
+pub fn selector(origin: &Origin) -> Labels {
+    labels([("run", &origin.run), ("stimulus", &origin.stimulus)])
+}
+
+/// The entries, in the order in which they are sent; those of the streams alternate. The number of an entry within the
+/// vector is the sequence number in its mark.
+///
+/// Within a stream some timestamps are equal and some go back, but never are stream, timestamp and line of two entries equal:
+/// Loki keeps only one of such.
+pub fn entries(origin: &Origin, shape: &LogShape) -> Vec<LogEntry> {
+    let mut generator = origin.content();
+    let streams = shape.streams.max(1);
+    let spread = i64::try_from(shape.spread.as_nanos()).unwrap_or(i64::MAX).max(1);
+    let start = origin.now_ns.saturating_sub(spread);
+    let step = (spread / i64::try_from(shape.entries.max(1)).unwrap_or(i64::MAX)).max(1);
+
+    let mut newest = vec![start; streams];
+    (0_u64..)
+        .zip(0..shape.entries)
+        .map(|(sequence, number)| {
+            let stream = number % streams;
+            let position = number / streams;
+            let due = i64::try_from(number)
+                .unwrap_or(i64::MAX)
+                .saturating_mul(step)
+                .saturating_add(start)
+                .saturating_add(generator.offset(step));
+            let timestamp_ns = match (position % 8, newest.get_mut(stream)) {
+                (3, Some(newest)) => *newest,
+                (5, _) => start.saturating_add(generator.offset(due.saturating_sub(start))),
+                (_, Some(newest)) => {
+                    *newest = due;
+                    due
+                }
+                (_, None) => due,
+            };
+            let text = text(&mut generator, position);
+            LogEntry {
+                stream: stream_labels(origin, stream),
+                timestamp_ns,
+                line: LineMark::line(&origin.run, &origin.stimulus, sequence, &text),
+                structured_metadata: structured_metadata(&mut generator, position, sequence),
+                line_base64: None,
+            }
+        })
+        .collect()
+}
+
+fn stream_labels(origin: &Origin, stream: usize) -> Labels {
+    let mut labels = selector(origin);
+    labels.insert("stream".to_owned(), stream.to_string());
+    labels.insert("place".to_owned(), "Zürich \"Süd\" \\ 東京".to_owned());
+    // Loki adds a label of this name to streams that have none, unless it is told not to.
+    labels.insert("service_name".to_owned(), "lgtm-verify".to_owned());
+    labels
+}
+
+fn text(generator: &mut Generator, position: usize) -> String {
+    match position % 6 {
+        0 => generator.ascii(60),
+        1 => generator.pick(UNICODE),
+        2 => String::new(),
+        3 => format!(r#"{{"level":"info","path":"C:\\{}","n":{}}}"#, generator.ascii(4), generator.number()),
+        4 => generator.ascii(LONG),
+        _ => format!("two\tlines <&>\r\n| {} \u{7f}\u{1b}[0m \u{2028}", generator.ascii(12)),
+    }
+}
+
+fn structured_metadata(generator: &mut Generator, position: usize, sequence: u64) -> Labels {
+    match position % 4 {
+        0 => Labels::new(),
+        1 => labels([("trace_id", &generator.id::<16>())]),
+        2 => labels([("note", &generator.pick(UNICODE)), ("sequence", &sequence.to_string())]),
+        _ => labels([("quoted", r#"a "b" \ c"#), ("lines", "one\ntwo")]),
+    }
+}
+
+fn labels<const N: usize>(pairs: [(&str, &str); N]) -> Labels {
+    pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn every_entry_is_marked_and_in_time(seed: u64, entries in 0_usize..80, streams in 0_usize..5, spread in 1_u64..100) {
+            let origin = Origin::example(seed);
+            let shape = LogShape { entries, streams, spread: Duration::from_secs(spread) };
+            let made = super::entries(&origin, &shape);
+            prop_assert_eq!(made.len(), entries);
+            let oldest = origin.now_ns - i64::try_from(shape.spread.as_nanos()).unwrap();
+            let mut seen = BTreeSet::new();
+            for (number, entry) in made.iter().enumerate() {
+                let mark = LineMark::parse(&entry.line).unwrap();
+                prop_assert_eq!(mark.sequence, number as u64);
+                prop_assert!(mark.is_whole(&entry.line));
+                prop_assert!((oldest..origin.now_ns).contains(&entry.timestamp_ns));
+                prop_assert!(seen.insert((&entry.stream, entry.timestamp_ns, &entry.line)));
+            }
+            prop_assert_eq!(&super::entries(&origin, &shape), &made);
+            if entries > 0 {
+                let other = super::entries(&Origin::example(seed.wrapping_add(1)), &shape);
+                prop_assert_ne!(other, made);
+            }
+        }
+    }
+
+    #[test]
+    fn every_stream_has_every_kind_of_entry() {
+        let origin = Origin::example(7);
+        let made = entries(&origin, &LogShape::default());
+        let streams: BTreeSet<_> = made.iter().map(|entry| entry.stream.clone()).collect();
+        assert_eq!(streams.len(), 4);
+        for stream in streams {
+            assert!(selector(&origin).iter().all(|(name, value)| stream.get(name) == Some(value)));
+            let entries: Vec<_> = made.iter().filter(|entry| entry.stream == stream).collect();
+            let pairs = || entries.iter().zip(entries.iter().skip(1));
+            assert!(pairs().any(|(before, after)| before.timestamp_ns == after.timestamp_ns), "equal timestamps");
+            assert!(pairs().any(|(before, after)| before.timestamp_ns > after.timestamp_ns), "out of order");
+            assert!(entries.iter().any(|entry| entry.line.ends_with(" | ")), "empty text");
+            assert!(entries.iter().any(|entry| entry.line.len() > LONG), "long line");
+            assert!(entries.iter().any(|entry| !entry.line.is_ascii()), "UTF-8");
+            assert!(entries.iter().any(|entry| entry.structured_metadata.is_empty()), "no structured metadata");
+            assert!(entries.iter().any(|entry| entry.structured_metadata.len() > 1), "structured metadata");
+        }
+    }
+}
