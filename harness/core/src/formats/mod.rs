@@ -5,5 +5,6 @@ mod error;
 pub mod loki_chunk;
 pub mod loki_index;
 pub mod loki_layout;
+pub mod tempo_block;
 
 pub use error::FormatError;
