@@ -6,5 +6,6 @@ pub mod loki_chunk;
 pub mod loki_index;
 pub mod loki_layout;
 pub mod tempo_block;
+pub mod tsdb_block;
 
 pub use error::FormatError;

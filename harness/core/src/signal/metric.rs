@@ -67,6 +67,9 @@ pub struct Histogram {
     pub positive_spans: Vec<HistogramSpan>,
     /// Which buckets `negative_buckets` counts.
     pub negative_spans: Vec<HistogramSpan>,
+    /// Upper bounds of the buckets of schema -53, whose bounds are given one by one; empty for every other schema.
+    #[serde(default, with = "super::number::counts", skip_serializing_if = "Vec::is_empty")]
+    pub custom_values: Vec<f64>,
 }
 
 /// How a histogram counts.
