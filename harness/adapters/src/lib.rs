@@ -1,1 +1,9 @@
 //! The only I/O of the harness against the stack: clients, targets, faults, settings. Must not judge what it sees.
+
+pub mod http;
+pub mod loki;
+pub mod mimir;
+mod outcome;
+pub mod s3;
+pub mod stack;
+pub mod tempo;

@@ -1,0 +1,159 @@
+//! The whole stack behind two ports: each batch and each question goes to the client it is for. Must not know how each client
+//! speaks.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use async_trait::async_trait;
+use harness_core::{
+    observation::EvidenceKind,
+    ports::{Answer, Clock, Component, PortError, Push, PushAnswer, PushOutcome, Query, QueryRequest},
+    stimulus::{Batch, Route, encode::EncodeError},
+};
+
+use crate::{
+    http::{self, Http},
+    loki::Loki,
+    mimir::Mimir,
+    tempo::Tempo,
+};
+
+/// Where the stack is. All are base addresses, `http://host:port`, without a slash at the end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoints {
+    /// Where Loki takes pushes by HTTP.
+    pub loki_push_http: String,
+    /// Where Loki takes pushes by gRPC.
+    pub loki_grpc: String,
+    /// Where Loki answers queries.
+    pub loki_query_http: String,
+    /// The Loki reader that cannot ask an ingester, if there is one.
+    pub loki_store_reader_http: Option<String>,
+    /// Where Tempo answers queries.
+    pub tempo_http: String,
+    /// Where Tempo receives OTLP/gRPC.
+    pub tempo_otlp_grpc: String,
+    /// Where Tempo receives OTLP/HTTP.
+    pub tempo_otlp_http: String,
+    /// Mimir, for pushes and queries.
+    pub mimir_http: String,
+    /// Where each component tells its configuration.
+    pub admin: BTreeMap<Component, String>,
+}
+
+/// Sends to the whole stack.
+pub struct StackPush {
+    loki: Loki,
+    tempo: Tempo,
+    mimir: Mimir,
+    clock: Arc<dyn Clock>,
+}
+
+/// Asks the whole stack.
+pub struct StackQuery {
+    loki: Loki,
+    tempo: Tempo,
+    mimir: Mimir,
+    http: Http,
+    admin: BTreeMap<Component, String>,
+}
+
+fn clients(endpoints: &Endpoints, http: &Http) -> (Loki, Tempo, Mimir) {
+    let loki = Loki::new(
+        http.clone(),
+        &endpoints.loki_push_http,
+        &endpoints.loki_grpc,
+        &endpoints.loki_query_http,
+        endpoints.loki_store_reader_http.as_deref(),
+    );
+    let tempo = Tempo::new(http.clone(), &endpoints.tempo_http, &endpoints.tempo_otlp_grpc, &endpoints.tempo_otlp_http);
+    let mimir = Mimir::new(http.clone(), &endpoints.mimir_http);
+    (loki, tempo, mimir)
+}
+
+impl StackPush {
+    /// A sender to the stack at `endpoints`.
+    pub fn new(endpoints: &Endpoints, clock: Arc<dyn Clock>) -> Result<Self, PortError> {
+        let (loki, tempo, mimir) = clients(endpoints, &Http::new(Arc::clone(&clock))?);
+        Ok(Self { loki, tempo, mimir, clock })
+    }
+
+    /// The answer to a push that never left the harness.
+    fn unsent(&self, component: Component, reason: String) -> PushAnswer {
+        let now = self.clock.now();
+        let evidence = http::evidence(EvidenceKind::Push, component, self.clock.as_ref());
+        PushAnswer { sent: now, answered: now, outcome: PushOutcome::Rejected { reason }, evidence }
+    }
+}
+
+#[async_trait]
+impl Push for StackPush {
+    async fn push(&self, route: Route, batch: &Batch) -> PushAnswer {
+        let answer: Result<PushAnswer, EncodeError> = match (route, batch) {
+            (Route::LokiHttpJson, Batch::Logs(entries)) => self.loki.push_json(entries).await,
+            (Route::LokiHttpProtobuf, Batch::Logs(entries)) => self.loki.push_protobuf(entries).await,
+            (Route::LokiGrpc, Batch::Logs(entries)) => self.loki.push_grpc(entries).await,
+            (Route::OtlpGrpc, Batch::Traces(spans)) => self.tempo.push_grpc(spans).await,
+            (Route::OtlpHttp, Batch::Traces(spans)) => self.tempo.push_http(spans).await,
+            (Route::RemoteWriteV1, Batch::Series(samples)) => self.mimir.push_v1(samples).await,
+            (Route::RemoteWriteV2, Batch::Series(samples)) => self.mimir.push_v2(samples).await,
+            (_, batch) => {
+                let reason = format!("not sent: {route:?} does not carry {:?}", batch.signal());
+                return self.unsent(receiver(route), reason);
+            }
+        };
+        answer.unwrap_or_else(|error| self.unsent(receiver(route), format!("not sent: {error}")))
+    }
+}
+
+/// Who takes what comes by `route`.
+fn receiver(route: Route) -> Component {
+    match route {
+        Route::LokiHttpJson | Route::LokiHttpProtobuf | Route::LokiGrpc => Component::LokiWrite,
+        Route::OtlpGrpc | Route::OtlpHttp => Component::Tempo,
+        Route::RemoteWriteV1 | Route::RemoteWriteV2 => Component::Mimir,
+    }
+}
+
+impl StackQuery {
+    /// An asker of the stack at `endpoints`.
+    pub fn new(endpoints: &Endpoints, clock: Arc<dyn Clock>) -> Result<Self, PortError> {
+        let http = Http::new(clock)?;
+        let (loki, tempo, mimir) = clients(endpoints, &http);
+        Ok(Self { loki, tempo, mimir, http, admin: endpoints.admin.clone() })
+    }
+
+    async fn configuration(&self, component: Component) -> Result<Answer, PortError> {
+        let path = match component {
+            Component::LokiWrite
+            | Component::LokiRead
+            | Component::LokiBackend
+            | Component::LokiStoreReader
+            | Component::Mimir => "/config",
+            Component::Tempo => "/status/config",
+            Component::Minio => {
+                return Err(PortError::Unsupported { reason: "the object store tells no configuration".to_owned() });
+            }
+        };
+        let base = self.admin.get(&component).ok_or_else(|| PortError::Unsupported {
+            reason: format!("no address of {component} to ask for its configuration"),
+        })?;
+        let request = self.http.get(&format!("{base}{path}"));
+        self.http.send(EvidenceKind::Configuration, component, request).await.into_answer()
+    }
+}
+
+#[async_trait]
+impl Query for StackQuery {
+    async fn query(&self, request: &QueryRequest) -> Result<Answer, PortError> {
+        match request {
+            QueryRequest::LogEntries { selector, start_ns, end_ns, store_only } => {
+                self.loki.log_entries(selector, *start_ns, *end_ns, *store_only).await
+            }
+            QueryRequest::Trace { trace_id, source } => self.tempo.trace(trace_id, *source).await,
+            QueryRequest::Samples { selector, start_ms, end_ms } => {
+                self.mimir.samples(selector, *start_ms, *end_ms).await
+            }
+            QueryRequest::Configuration { component } => self.configuration(*component).await,
+        }
+    }
+}
