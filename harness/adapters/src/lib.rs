@@ -1,9 +1,13 @@
 //! The only I/O of the harness against the stack: clients, targets, faults, settings. Must not judge what it sees.
 
+mod clock;
 pub mod http;
 pub mod loki;
 pub mod mimir;
 mod outcome;
 pub mod s3;
 pub mod stack;
+pub mod targets;
 pub mod tempo;
+
+pub use clock::SystemClock;

@@ -1,0 +1,223 @@
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    process::Stdio,
+};
+
+use harness_core::ports::Versioning;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use thiserror::Error;
+use tokio::{io::AsyncWriteExt, process::Command};
+
+use super::{
+    Credentials, Override, Program, RenderError,
+    overrides::Change,
+    process::redact,
+    render::{fill_in, yaml},
+};
+
+/// The name under which `mc` knows the store.
+const ALIAS: &str = "stack";
+
+/// One bucket, as `stack/buckets/buckets.yaml` wants it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Bucket {
+    name: String,
+    versioning: Versioning,
+    #[serde(default)]
+    lifecycle: Vec<Rule>,
+}
+
+/// One lifecycle rule. It has no way to expire a live object.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Rule {
+    id: String,
+    noncurrent_expire_days: Option<u32>,
+    abort_incomplete_days: Option<u32>,
+}
+
+/// Why the buckets are not as they should be.
+#[derive(Debug, Error)]
+pub(super) enum BucketsError {
+    #[error(transparent)]
+    Render(#[from] RenderError),
+    #[error("the policy of {bucket} cannot be filled in")]
+    Policy { bucket: String, source: minijinja::Error },
+    #[error("{path}")]
+    File { path: PathBuf, source: io::Error },
+    #[error("mc {what} failed: {said}")]
+    Mc { what: String, said: String },
+}
+
+/// Makes buckets, users and policies in a new store. Uses MinIO's own client: users and policies are not S3.
+pub(super) struct Maker<'a> {
+    pub(super) mc: &'a Path,
+    /// `host:port` of the store.
+    pub(super) store: String,
+    pub(super) credentials: &'a Credentials,
+    /// A folder for the client's own files.
+    pub(super) folder: &'a Path,
+}
+
+impl Maker<'_> {
+    /// Everything that a new store needs: buckets as wanted, and for each program a user that opens its bucket only.
+    pub(super) async fn make(&self, overrides: &[Override]) -> Result<(), BucketsError> {
+        fs::create_dir_all(self.folder)
+            .map_err(|source| BucketsError::File { path: self.folder.to_owned(), source })?;
+        let buckets = wanted(overrides)?;
+        let names = buckets.iter().map(|bucket| format!("{ALIAS}/{}", bucket.name));
+        self.run(std::iter::once("mb".to_owned()).chain(names).collect(), None).await?;
+        let all = buckets.iter().map(|bucket| self.settle(bucket));
+        futures::future::try_join_all(all).await?;
+        Ok(())
+    }
+
+    async fn settle(&self, bucket: &Bucket) -> Result<(), BucketsError> {
+        let place = format!("{ALIAS}/{}", bucket.name);
+        let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
+        match bucket.versioning {
+            Versioning::Enabled => self.run(words(&["version", "enable", &place]), None).await?,
+            Versioning::Suspended => self.run(words(&["version", "suspend", &place]), None).await?,
+            Versioning::Off => {}
+        }
+        if !bucket.lifecycle.is_empty() {
+            self.run(words(&["ilm", "rule", "import", &place]), Some(lifecycle(&bucket.lifecycle).to_string())).await?;
+        }
+        if let Some(program) = owner(&bucket.name)
+            && let Some(pair) = self.credentials.programs.get(&program)
+        {
+            let path = self.folder.join(format!("{}.policy.json", bucket.name));
+            let policy = policy(&bucket.name)?;
+            fs::write(&path, policy).map_err(|source| BucketsError::File { path: path.clone(), source })?;
+            let keys = format!("{}\n{}\n", pair.access_key_id, pair.secret_access_key);
+            self.run(words(&["admin", "user", "add", ALIAS]), Some(keys)).await?;
+            let file = path.to_string_lossy();
+            self.run(words(&["admin", "policy", "create", ALIAS, &bucket.name, &file]), None).await?;
+            let attach = ["admin", "policy", "attach", ALIAS, &bucket.name, "--user", &pair.access_key_id];
+            self.run(words(&attach), None).await?;
+        }
+        Ok(())
+    }
+
+    /// Runs `mc`. Keys go through its environment and its standard input, never through its arguments.
+    async fn run(&self, arguments: Vec<String>, input: Option<String>) -> Result<(), BucketsError> {
+        let what = arguments.iter().take(3).cloned().collect::<Vec<_>>().join(" ");
+        let failed = |said: String| BucketsError::Mc {
+            what: what.clone(),
+            said: redact(said.trim(), self.credentials.secrets()),
+        };
+        let root = &self.credentials.root;
+        let host = format!("http://{}:{}@{}", root.access_key_id, root.secret_access_key, self.store);
+        let mut child = Command::new(self.mc)
+            .arg("--config-dir")
+            .arg(self.folder)
+            .args(&arguments)
+            .env_clear()
+            .env(format!("MC_HOST_{ALIAS}"), host)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(|error| failed(error.to_string()))?;
+        if let Some(mut stdin) = child.stdin.take()
+            && let Some(input) = input
+        {
+            stdin.write_all(input.as_bytes()).await.map_err(|error| failed(error.to_string()))?;
+        }
+        let answer = child.wait_with_output().await.map_err(|error| failed(error.to_string()))?;
+        if answer.status.success() {
+            return Ok(());
+        }
+        Err(failed(String::from_utf8_lossy(&[answer.stdout, answer.stderr].concat()).into_owned()))
+    }
+}
+
+/// The buckets, as the overrides leave them.
+fn wanted(overrides: &[Override]) -> Result<Vec<Bucket>, BucketsError> {
+    let mut buckets: Vec<Bucket> =
+        yaml("buckets/buckets.yaml", include_str!("../../../../../stack/buckets/buckets.yaml"))?;
+    for change in overrides {
+        if let Change::Versioning { bucket: name, state } = &change.change {
+            for bucket in buckets.iter_mut().filter(|bucket| bucket.name == *name) {
+                bucket.versioning = *state;
+            }
+        }
+    }
+    Ok(buckets)
+}
+
+fn owner(bucket: &str) -> Option<Program> {
+    match bucket {
+        "loki-chunks" => Some(Program::Loki),
+        "tempo-traces" => Some(Program::Tempo),
+        "mimir-blocks" => Some(Program::Mimir),
+        _ => None,
+    }
+}
+
+fn policy(bucket: &str) -> Result<String, BucketsError> {
+    fill_in(include_str!("../../../../../stack/buckets/policy.json"), json!({"bucket": bucket}))
+        .map_err(|source| BucketsError::Policy { bucket: bucket.to_owned(), source })
+}
+
+/// As `PutBucketLifecycleConfiguration` has it, in `mc`'s JSON.
+fn lifecycle(rules: &[Rule]) -> Value {
+    let rules: Vec<Value> = rules
+        .iter()
+        .map(|rule| {
+            let mut found = json!({"ID": rule.id, "Status": "Enabled", "Filter": {"Prefix": ""}});
+            if let Some(days) = rule.noncurrent_expire_days {
+                found["NoncurrentVersionExpiration"] = json!({"NoncurrentDays": days});
+            }
+            if let Some(days) = rule.abort_incomplete_days {
+                found["AbortIncompleteMultipartUpload"] = json!({"DaysAfterInitiation": days});
+            }
+            found
+        })
+        .collect();
+    json!({"Rules": rules})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::targets::local::overrides::BUCKETS;
+
+    #[test]
+    fn every_bucket_has_an_owner_and_versions_and_no_rule_deletes_live_objects() {
+        let buckets = wanted(&[]).unwrap();
+        assert_eq!(buckets.iter().map(|bucket| bucket.name.as_str()).collect::<Vec<_>>(), BUCKETS);
+        for bucket in &buckets {
+            assert!(owner(&bucket.name).is_some(), "{bucket:?}");
+            assert_eq!(bucket.versioning, Versioning::Enabled, "{bucket:?}");
+            assert!(!lifecycle(&bucket.lifecycle).to_string().contains("\"Expiration\""), "{bucket:?}");
+        }
+        assert_eq!(buckets.iter().filter(|bucket| !bucket.lifecycle.is_empty()).count(), 1);
+    }
+
+    #[test]
+    fn a_bucket_can_be_left_without_versions() {
+        let buckets = wanted(&["buckets.loki-chunks.versioning=suspended".parse().unwrap()]).unwrap();
+        assert_eq!(buckets.first().map(|bucket| bucket.versioning), Some(Versioning::Suspended));
+        assert_eq!(buckets.last().map(|bucket| bucket.versioning), Some(Versioning::Enabled));
+    }
+
+    #[test]
+    fn a_policy_names_its_bucket_and_no_other() {
+        for bucket in BUCKETS {
+            let policy: Value = serde_json::from_str(&policy(bucket).unwrap()).unwrap();
+            let resources: Vec<&str> = policy["Statement"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .flat_map(|statement| statement["Resource"].as_array().unwrap())
+                .map(|resource| resource.as_str().unwrap())
+                .collect();
+            assert_eq!(resources, [format!("arn:aws:s3:::{bucket}"), format!("arn:aws:s3:::{bucket}/*")]);
+        }
+    }
+}

@@ -1,0 +1,525 @@
+use std::{
+    ffi::OsString,
+    fs::{self, File},
+    io,
+    os::unix::process::CommandExt,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use harness_core::ports::{Clock, Component, Lifecycle, LogLine, Logs, PortError, ProcessProof, Stop, Tick};
+use thiserror::Error;
+
+use super::{
+    Credentials, CredentialsError, Event, Lease, Phase, Progress, RenderError, SpecError, StackPhase, StackSpec,
+    StackState, StateError,
+    control::{Answer, Request, ask},
+    lease::{StarterLock, SupervisorLock},
+    places::{Ports, PortsError},
+    process,
+    ready::until,
+    render::{Plan, configuration},
+    supervisor::{chain, clear},
+};
+
+/// How long a stack may take to come up: 120 seconds for a component that does not become ready, and what comes before.
+const UP_LIMIT: Duration = Duration::from_secs(180);
+
+/// How long a stack may take to be gone.
+const DOWN_LIMIT: Duration = Duration::from_secs(60);
+
+/// How to start a supervisor: a program that calls [`super::supervise`] with the stack's folder.
+#[derive(Debug, Clone)]
+pub struct Starter {
+    /// The program, usually the one that runs.
+    pub program: PathBuf,
+    /// Its arguments.
+    pub args: Vec<OsString>,
+}
+
+/// Why there is no stack, or not the wanted one.
+#[derive(Debug, Error)]
+pub enum UpError {
+    /// Another stack runs there.
+    #[error(
+        "another stack (profile {profile}, {overrides} overrides) runs in {folder}: take it down first (lgtm-verify stack down)"
+    )]
+    Different {
+        /// The stack's folder.
+        folder: PathBuf,
+        /// Its profile.
+        profile: super::Profile,
+        /// How many changes were made to its configuration.
+        overrides: usize,
+    },
+    /// A file or folder of the stack.
+    #[error("{path}")]
+    File {
+        /// The file or folder.
+        path: PathBuf,
+        /// What happened to it.
+        source: io::Error,
+    },
+    /// A part of the specification.
+    #[error(transparent)]
+    Spec(#[from] SpecError),
+    /// A configuration that cannot be.
+    #[error(transparent)]
+    Render(#[from] RenderError),
+    /// Its keys.
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
+    /// Its state.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// No supervisor.
+    #[error("{program} could not be started as the stack's supervisor")]
+    Supervisor {
+        /// The program.
+        program: PathBuf,
+        /// What happened to it.
+        source: io::Error,
+    },
+    /// The supervisor gave up.
+    #[error("the stack did not come up: {reason}")]
+    Failed {
+        /// Why.
+        reason: String,
+    },
+    /// It is neither up nor given up.
+    #[error("the stack in {folder} is neither up nor failed after {seconds} s")]
+    TooLong {
+        /// The stack's folder.
+        folder: PathBuf,
+        /// How long it was waited for.
+        seconds: u64,
+    },
+    /// It does not go.
+    #[error("the stack in {folder} (supervisor pid {pid}) is not gone after {seconds} s")]
+    StillThere {
+        /// The stack's folder.
+        folder: PathBuf,
+        /// The supervisor's process.
+        pid: u32,
+        /// How long it was waited for.
+        seconds: u64,
+    },
+}
+
+/// A running stack, with a lease on it: it does not end itself while this lives.
+#[derive(Debug)]
+pub struct LocalStack {
+    folder: PathBuf,
+    state: StackState,
+    credentials: Credentials,
+    _lease: Lease,
+}
+
+/// Whether there was a stack to take down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Down {
+    /// There was, it is gone.
+    Gone,
+    /// There were left-overs of one that had crashed; they are gone.
+    LeftOversRemoved,
+    /// There was none.
+    WasNone,
+}
+
+fn file_error(path: &Path) -> impl Fn(io::Error) -> UpError + '_ {
+    |source| UpError::File { path: path.to_owned(), source }
+}
+
+fn supervisor_lives(folder: &Path) -> Result<bool, UpError> {
+    Ok(SupervisorLock::try_take(folder).map_err(file_error(folder))?.is_none())
+}
+
+/// Starts the stack of `spec` in `folder`, or joins it where it runs already. Returns when every component is ready or has
+/// failed; which failed stands in [`LocalStack::state`].
+pub async fn up(
+    folder: &Path,
+    spec: &StackSpec,
+    starter: &Starter,
+    clock: &dyn Clock,
+    progress: &dyn Progress,
+) -> Result<LocalStack, UpError> {
+    check(spec, folder)?;
+    fs::create_dir_all(folder).map_err(file_error(folder))?;
+    let began = clock.now();
+    let lease = Lease::take(folder).map_err(file_error(folder))?;
+    let _starting = StarterLock::take(folder).map_err(file_error(folder))?;
+    let mut child = None;
+    if supervisor_lives(folder)? {
+        if let Some(state) = StackState::load(folder)?
+            && state.spec_digest != spec.digest()
+        {
+            return Err(UpError::Different {
+                folder: folder.to_owned(),
+                profile: state.profile,
+                overrides: state.overrides.len(),
+            });
+        }
+    } else {
+        clear(folder, true).map_err(file_error(folder))?;
+        spec.save(folder)?;
+        child = Some(start_supervisor(folder, starter)?);
+    }
+
+    let mut teller = Teller { clock, progress, began, told: Vec::new() };
+    let mut outcome = None;
+    let waited = until(clock, UP_LIMIT, || {
+        outcome = Some(look(folder, child.as_mut(), &mut teller));
+        let settled = !matches!(outcome, Some(Ok(None)));
+        async move { settled.then_some(()) }
+    });
+    let waited = waited.await;
+    match (waited, outcome) {
+        (Some(()), Some(Err(error))) => Err(error),
+        (Some(()), Some(Ok(Some(state)))) => {
+            Ok(LocalStack { folder: folder.to_owned(), state, credentials: Credentials::load(folder)?, _lease: lease })
+        }
+        _ => Err(UpError::TooLong { folder: folder.to_owned(), seconds: UP_LIMIT.as_secs() }),
+    }
+}
+
+/// Everything that can be wrong with a wish is found before anything starts.
+fn check(spec: &StackSpec, folder: &Path) -> Result<(), UpError> {
+    let components = spec.selection.components();
+    let ports = Ports::find(&components, false).map_err(no_ports)?;
+    for component in components {
+        let program = super::Program::of(component);
+        spec.program(component, program)?;
+        configuration(
+            component,
+            Plan { profile: spec.profile, overrides: &spec.overrides, ports: &ports, data: folder },
+        )?;
+    }
+    Ok(())
+}
+
+fn no_ports(error: PortsError) -> UpError {
+    UpError::Failed { reason: chain(&error) }
+}
+
+fn start_supervisor(folder: &Path, starter: &Starter) -> Result<Child, UpError> {
+    let path = folder.join("supervisor.log");
+    let log = File::create(&path).map_err(file_error(&path))?;
+    let errors = log.try_clone().map_err(file_error(&path))?;
+    Command::new(&starter.program)
+        .args(&starter.args)
+        .stdin(Stdio::null())
+        .stdout(log)
+        .stderr(errors)
+        // Of its own group: what interrupts the starter at a terminal does not interrupt the stack.
+        .process_group(0)
+        .spawn()
+        .map_err(|source| UpError::Supervisor { program: starter.program.clone(), source })
+}
+
+/// One look at a stack that starts: `None` while it is neither up nor failed.
+fn look(folder: &Path, child: Option<&mut Child>, teller: &mut Teller<'_>) -> Result<Option<StackState>, UpError> {
+    // Before the state is read, so that a last word is not missed.
+    let gone = match child {
+        Some(child) => child.try_wait().ok().flatten().map(|status| process::exit_text(Ok(status))),
+        None => (!supervisor_lives(folder)?).then(|| "it ended".to_owned()),
+    };
+    let state = StackState::load(folder)?;
+    if let Some(state) = &state {
+        teller.tell(state);
+    }
+    match (state, gone) {
+        (Some(state), None) if state.phase == StackPhase::Up => Ok(Some(state)),
+        (Some(StackState { phase: StackPhase::Failed, failure, .. }), _) => {
+            Err(UpError::Failed { reason: failure.unwrap_or_else(|| "the supervisor does not say why".into()) })
+        }
+        (_, Some(gone)) => {
+            let said = process::tail(&folder.join("supervisor.log"), 0).unwrap_or_default();
+            let said = process::last(said, 20).join("\n");
+            Err(UpError::Failed { reason: format!("the supervisor ended ({gone})\n{said}").trim_end().to_owned() })
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Tells each change of a component once.
+struct Teller<'a> {
+    clock: &'a dyn Clock,
+    progress: &'a dyn Progress,
+    began: Tick,
+    told: Vec<(Component, Phase, Option<u32>)>,
+}
+
+impl Teller<'_> {
+    fn tell(&mut self, state: &StackState) {
+        let settled = state
+            .components
+            .values()
+            .filter(|component| matches!(component.phase, Phase::Ready | Phase::Failed))
+            .count();
+        for (&component, found) in &state.components {
+            let news = (component, found.phase, found.pid);
+            let detail = match found.phase {
+                Phase::Starting if found.pid.is_none() => continue,
+                Phase::Starting => "started".to_owned(),
+                Phase::Ready => "ready".to_owned(),
+                Phase::Stopped => "stopped".to_owned(),
+                Phase::Failed => {
+                    let how = found.failure.as_ref().map_or("", |failure| failure.how.as_str());
+                    format!("failed: {how}")
+                }
+            };
+            if !self.told.contains(&news) {
+                self.told.push(news);
+                self.progress.note(Event {
+                    what: format!("start {component}"),
+                    elapsed: self.clock.now().since(self.began),
+                    detail,
+                    steps: Some((settled, state.components.len())),
+                });
+            }
+        }
+    }
+}
+
+/// The stack in `folder` as it stands; `None` where there is none. Left-overs of a crashed one are none.
+pub fn status(folder: &Path) -> Result<Option<StackState>, UpError> {
+    if !folder.is_dir() || !supervisor_lives(folder)? {
+        return Ok(None);
+    }
+    Ok(StackState::load(folder)?)
+}
+
+/// Ends the stack in `folder` and removes its data, and its logs unless they are to be kept.
+pub async fn down(folder: &Path, keep_logs: bool, clock: &dyn Clock) -> Result<Down, UpError> {
+    if !folder.is_dir() {
+        return Ok(Down::WasNone);
+    }
+    let _starting = StarterLock::take(folder).map_err(file_error(folder))?;
+    let state = StackState::load(folder)?;
+    if !supervisor_lives(folder)? {
+        clear(folder, !keep_logs).map_err(file_error(folder))?;
+        return Ok(if state.is_some() { Down::LeftOversRemoved } else { Down::WasNone });
+    }
+    // One that is about to end by itself may not hear it any more.
+    let _ = ask(folder, &Request::Shutdown { keep_logs }).await;
+    let gone = until(clock, DOWN_LIMIT, || async { matches!(supervisor_lives(folder), Ok(false)).then_some(()) });
+    match gone.await {
+        Some(()) => {
+            clear(folder, !keep_logs).map_err(file_error(folder))?;
+            Ok(Down::Gone)
+        }
+        None => Err(UpError::StillThere {
+            folder: folder.to_owned(),
+            pid: state.map_or(0, |state| state.supervisor),
+            seconds: DOWN_LIMIT.as_secs(),
+        }),
+    }
+}
+
+impl LocalStack {
+    /// The stack that runs in `folder`, with a lease; `None` where there is none that is up.
+    pub fn attach(folder: &Path) -> Result<Option<Self>, UpError> {
+        if status(folder)?.is_none() {
+            return Ok(None);
+        }
+        let lease = Lease::take(folder).map_err(file_error(folder))?;
+        // It may have ended while the lease was waited for.
+        match status(folder)?.filter(|state| state.phase == StackPhase::Up) {
+            None => Ok(None),
+            Some(state) => {
+                let credentials = Credentials::load(folder)?;
+                Ok(Some(Self { folder: folder.to_owned(), state, credentials, _lease: lease }))
+            }
+        }
+    }
+
+    /// The stack as it stood when it came up or was joined: endpoints, versions, which components failed.
+    pub fn state(&self) -> &StackState {
+        &self.state
+    }
+
+    /// The stack as it stands.
+    pub fn fresh_state(&self) -> Result<StackState, UpError> {
+        Ok(StackState::load(&self.folder)?.unwrap_or_else(|| self.state.clone()))
+    }
+
+    /// Its keys.
+    pub fn credentials(&self) -> &Credentials {
+        &self.credentials
+    }
+
+    /// Its folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Bytes that the local data of `component` has on the disk (allocated, not apparent).
+    pub fn disk_bytes(&self, component: Component) -> io::Result<u64> {
+        allocated(&self.folder.join("data").join(component.name()))
+    }
+
+    /// Removes the local data of a component that is stopped: what a pod without a volume loses.
+    pub async fn wipe(&self, component: Component) -> Result<(), PortError> {
+        match self.ask(component, &Request::Wipe { component }).await? {
+            Answer::Done => Ok(()),
+            other => Err(refused(component, &other)),
+        }
+    }
+
+    async fn ask(&self, component: Component, request: &Request) -> Result<Answer, PortError> {
+        ask(&self.folder, request).await.map_err(|error| PortError::Unreachable {
+            target: format!("the supervisor of {component}"),
+            reason: chain(&error),
+        })
+    }
+
+    async fn proof(&self, component: Component, request: &Request) -> Result<ProcessProof, PortError> {
+        match self.ask(component, request).await? {
+            Answer::Proof { proof } => Ok(proof),
+            other => Err(refused(component, &other)),
+        }
+    }
+}
+
+fn refused(component: Component, answer: &Answer) -> PortError {
+    let reason = match answer {
+        Answer::Error { reason } => reason.clone(),
+        other => format!("an answer to another question: {other:?}"),
+    };
+    PortError::Refused { target: component.name().to_owned(), reason }
+}
+
+fn allocated(folder: &Path) -> io::Result<u64> {
+    use std::os::unix::fs::MetadataExt;
+    let mut bytes = 0;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        // What a server removes while it is looked at is not there any more.
+        let Ok(metadata) = entry.metadata() else { continue };
+        bytes += metadata.blocks() * 512;
+        if metadata.is_dir() {
+            bytes += allocated(&entry.path()).unwrap_or(0);
+        }
+    }
+    Ok(bytes)
+}
+
+#[async_trait]
+impl Lifecycle for LocalStack {
+    async fn stop(&self, component: Component, how: Stop) -> Result<ProcessProof, PortError> {
+        self.proof(component, &Request::Stop { component, how }).await
+    }
+
+    async fn start(&self, component: Component) -> Result<ProcessProof, PortError> {
+        self.proof(component, &Request::Start { component }).await
+    }
+
+    async fn failure(&self, component: Component) -> Option<String> {
+        let state = self.fresh_state().ok()?;
+        Some(state.components.get(&component)?.failure.as_ref()?.to_string())
+    }
+}
+
+#[async_trait]
+impl Logs for LocalStack {
+    async fn problems(&self, component: Component, limit: usize) -> Vec<LogLine> {
+        let log = self.folder.join("logs").join(format!("{component}.log"));
+        let lines = process::tail(&log, 0).unwrap_or_default();
+        let problems = lines.into_iter().filter(|line| process::is_problem(line)).collect();
+        process::last(problems, limit)
+            .into_iter()
+            .map(|line| LogLine { component, text: process::redact(&line, self.credentials.secrets()) })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        SystemClock,
+        targets::local::{Silent, spec::tests::everything},
+    };
+
+    fn starter(program: &str) -> Starter {
+        Starter { program: program.into(), args: Vec::new() }
+    }
+
+    #[tokio::test]
+    async fn a_wish_that_cannot_be_is_refused_before_anything_starts() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut spec = everything();
+        spec.overrides.push("tempo.storag.x=1".parse().unwrap());
+        let error = up(folder.path(), &spec, &starter("/nonexistent"), &SystemClock::start(), &Silent).await;
+        assert_eq!(
+            error.unwrap_err().to_string(),
+            "\"tempo.storag.x=1\": there is no section \"storag\"; the nearest is \"storage\""
+        );
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+        let mut spec = everything();
+        spec.programs.clear();
+        let error = up(folder.path(), &spec, &starter("/nonexistent"), &SystemClock::start(), &Silent).await;
+        assert_eq!(error.unwrap_err().to_string(), "minio is selected, but minio is not among the built programs");
+    }
+
+    #[tokio::test]
+    async fn a_supervisor_that_ends_is_an_error_with_its_last_words() {
+        let folder = tempfile::tempdir().unwrap();
+        let starter = Starter {
+            program: "sh".into(),
+            args: ["-c", "echo no luck >&2; exit 3"].into_iter().map(OsString::from).collect(),
+        };
+        let error = up(folder.path(), &everything(), &starter, &SystemClock::start(), &Silent).await.unwrap_err();
+        assert_eq!(error.to_string(), "the stack did not come up: the supervisor ended (exit code 3)\nno luck");
+    }
+
+    #[tokio::test]
+    async fn another_stack_is_not_joined() {
+        let folder = tempfile::tempdir().unwrap();
+        let _alive = SupervisorLock::try_take(folder.path()).unwrap().unwrap();
+        let state = StackState {
+            phase: StackPhase::Up,
+            profile: super::super::Profile::Deployed,
+            overrides: Vec::new(),
+            spec_digest: "0".into(),
+            supervisor: 1,
+            endpoints: Default::default(),
+            components: Default::default(),
+            failure: None,
+        };
+        state.save(folder.path()).unwrap();
+        let error = up(folder.path(), &everything(), &starter("/nonexistent"), &SystemClock::start(), &Silent).await;
+        let text = error.unwrap_err().to_string();
+        assert!(text.starts_with("another stack (profile deployed, 0 overrides) runs in"), "{text}");
+        assert!(text.contains("take it down first"), "{text}");
+        assert_eq!(status(folder.path()).unwrap(), Some(state));
+    }
+
+    #[tokio::test]
+    async fn left_overs_of_a_crashed_stack_are_no_stack_and_go() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir_all(folder.path().join("data/minio")).unwrap();
+        fs::create_dir_all(folder.path().join("logs")).unwrap();
+        let state = StackState {
+            phase: StackPhase::Up,
+            profile: super::super::Profile::Fast,
+            overrides: Vec::new(),
+            spec_digest: "0".into(),
+            supervisor: 1,
+            endpoints: Default::default(),
+            components: Default::default(),
+            failure: None,
+        };
+        state.save(folder.path()).unwrap();
+        assert_eq!(status(folder.path()).unwrap(), None);
+        assert!(LocalStack::attach(folder.path()).unwrap().is_none());
+        let clock = SystemClock::start();
+        assert_eq!(down(folder.path(), true, &clock).await.unwrap(), Down::LeftOversRemoved);
+        assert!(!folder.path().join("data").exists());
+        assert!(folder.path().join("logs").exists());
+        assert_eq!(down(folder.path(), false, &clock).await.unwrap(), Down::WasNone);
+        assert_eq!(down(&folder.path().join("none"), false, &clock).await.unwrap(), Down::WasNone);
+    }
+}

@@ -1,0 +1,220 @@
+use std::{io, net::SocketAddr, sync::Arc};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, combinators::BoxBody};
+use hyper::{Request, Response, StatusCode, Uri, body::Incoming, header::HOST, service::service_fn};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+};
+use tokio::net::{TcpListener, TcpStream};
+
+/// Which Loki process a request is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Upstream {
+    Write,
+    Backend,
+    Read,
+}
+
+/// Where the processes listen now.
+pub(super) trait Upstreams: Send + Sync + 'static {
+    /// Address of the HTTP server.
+    fn http(&self, upstream: Upstream) -> SocketAddr;
+    /// Address of the write process' gRPC server.
+    fn write_grpc(&self) -> SocketAddr;
+}
+
+type Body = BoxBody<Bytes, hyper::Error>;
+
+/// The process that serves `path` in simple scalable mode: pushes go to write, rules, deletions and compaction to backend,
+/// every other question to read.
+pub(super) fn route(path: &str) -> Upstream {
+    let below = |prefix: &str| path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    let any = |prefixes: &[&str]| prefixes.iter().any(|prefix| below(prefix));
+    if any(&["/loki/api/v1/push", "/api/prom/push", "/otlp"]) {
+        Upstream::Write
+    } else if any(&[
+        "/loki/api/v1/rules",
+        "/api/prom/rules",
+        "/prometheus/api/v1/rules",
+        "/prometheus/api/v1/alerts",
+        "/loki/api/v1/delete",
+        "/loki/api/v1/cache/generation_numbers",
+        "/compactor",
+        "/ruler",
+    ]) {
+        Upstream::Backend
+    } else {
+        Upstream::Read
+    }
+}
+
+/// Serves Loki's HTTP API on `listener` until the task is dropped. Bodies are streamed; nothing is ever sent twice.
+pub(super) async fn serve_http(listener: TcpListener, upstreams: Arc<dyn Upstreams>) {
+    // A connection of its own for each request: one that was idle while its server restarted would break a push that the
+    // server never saw.
+    let client: Client<HttpConnector, Incoming> =
+        Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).retry_canceled_requests(false).build_http();
+    loop {
+        let Some(stream) = accept(&listener).await else { continue };
+        let (client, upstreams) = (client.clone(), Arc::clone(&upstreams));
+        tokio::spawn(async move {
+            let service = service_fn(|request| {
+                let address = upstreams.http(route(request.uri().path()));
+                let client = client.clone();
+                async move { Ok::<_, hyper::Error>(forward(&client, address, request).await) }
+            });
+            // What breaks one connection is that connection's matter: its client sees it.
+            let _ = hyper::server::conn::http1::Builder::new()
+                .timer(TokioTimer::new())
+                .serve_connection(TokioIo::new(stream), service)
+                .await;
+        });
+    }
+}
+
+/// Serves Loki's gRPC API on `listener` until the task is dropped: bytes to and from the write process.
+pub(super) async fn serve_grpc(listener: TcpListener, upstreams: Arc<dyn Upstreams>) {
+    loop {
+        let Some(mut stream) = accept(&listener).await else { continue };
+        let address = upstreams.write_grpc();
+        tokio::spawn(async move {
+            // Without an upstream the connection is closed, which is what its client has to see.
+            let copied: io::Result<()> = async {
+                let mut upstream = TcpStream::connect(address).await?;
+                upstream.set_nodelay(true)?;
+                tokio::io::copy_bidirectional(&mut stream, &mut upstream).await?;
+                Ok(())
+            }
+            .await;
+            drop(copied);
+        });
+    }
+}
+
+async fn accept(listener: &TcpListener) -> Option<TcpStream> {
+    match listener.accept().await {
+        Ok((stream, _)) => {
+            let _ = stream.set_nodelay(true);
+            Some(stream)
+        }
+        Err(_) => {
+            // Out of file descriptors, or a client that was gone already: let others have their turn.
+            tokio::task::yield_now().await;
+            None
+        }
+    }
+}
+
+async fn forward(
+    client: &Client<HttpConnector, Incoming>,
+    address: SocketAddr,
+    mut request: Request<Incoming>,
+) -> Response<Body> {
+    let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+    let uri = match format!("http://{address}{path}").parse::<Uri>() {
+        Ok(uri) => uri,
+        Err(error) => return refuse(StatusCode::BAD_REQUEST, &format!("not a path: {error}")),
+    };
+    *request.uri_mut() = uri;
+    request.headers_mut().remove(HOST);
+    match client.request(request).await {
+        Ok(answer) => answer.map(BodyExt::boxed),
+        Err(error) => refuse(StatusCode::BAD_GATEWAY, &format!("{address} did not answer: {}", innermost(&error))),
+    }
+}
+
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut error = error;
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error.to_string().to_lowercase()
+}
+
+fn refuse(status: StatusCode, reason: &str) -> Response<Body> {
+    let body = Full::new(Bytes::from(format!("gateway: {reason}\n"))).map_err(|never| match never {}).boxed();
+    let mut answer = Response::new(body);
+    *answer.status_mut() = status;
+    answer
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    #[test]
+    fn each_path_goes_to_the_process_that_serves_it() {
+        let table = [
+            ("/loki/api/v1/push", Upstream::Write),
+            ("/otlp/v1/logs", Upstream::Write),
+            ("/api/prom/push", Upstream::Write),
+            ("/loki/api/v1/rules/space", Upstream::Backend),
+            ("/compactor/ring", Upstream::Backend),
+            ("/loki/api/v1/delete", Upstream::Backend),
+            ("/prometheus/api/v1/rules", Upstream::Backend),
+            ("/loki/api/v1/query_range", Upstream::Read),
+            ("/loki/api/v1/pushed", Upstream::Read),
+            ("/compactors", Upstream::Read),
+            ("/ready", Upstream::Read),
+        ];
+        for (path, expected) in table {
+            assert_eq!(route(path), expected, "{path}");
+        }
+    }
+
+    struct One(SocketAddr);
+
+    impl Upstreams for One {
+        fn http(&self, _: Upstream) -> SocketAddr {
+            self.0
+        }
+
+        fn write_grpc(&self) -> SocketAddr {
+            self.0
+        }
+    }
+
+    async fn exchange(address: SocketAddr, request: &str) -> String {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+
+    #[tokio::test]
+    async fn an_upstream_that_is_down_is_a_502_that_says_so() {
+        let closed = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let upstream = closed.local_addr().unwrap();
+        drop(closed);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let gateway = listener.local_addr().unwrap();
+        let server = tokio::spawn(serve_http(listener, Arc::new(One(upstream))));
+        let answer = exchange(gateway, "GET /ready HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await;
+        assert!(answer.starts_with("HTTP/1.1 502"), "{answer}");
+        assert!(answer.contains(&format!("gateway: {upstream} did not answer: connection refused")), "{answer}");
+        server.abort();
+    }
+
+    #[tokio::test]
+    async fn bytes_pass_unchanged_both_ways() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let upstream = listener.local_addr().unwrap();
+        let echo = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut bytes = [0; 5];
+            stream.read_exact(&mut bytes).await.unwrap();
+            stream.write_all(&bytes).await.unwrap();
+        });
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let gateway = listener.local_addr().unwrap();
+        let server = tokio::spawn(serve_grpc(listener, Arc::new(One(upstream))));
+        assert_eq!(exchange(gateway, "\u{1}PRI\u{2}").await, "\u{1}PRI\u{2}");
+        echo.await.unwrap();
+        server.abort();
+    }
+}

@@ -1,0 +1,175 @@
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+};
+
+use harness_core::ports::Component;
+use rand::{TryRng, rngs::SysRng};
+use thiserror::Error;
+
+use super::state::Role;
+
+/// What a port is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Socket {
+    Http,
+    Grpc,
+    Gossip,
+    OtlpGrpc,
+    OtlpHttp,
+}
+
+/// Below the range from which systems take the ports of outgoing connections (32768 and up on Linux): a port found free
+/// here is not lost to a connection of another server before its owner listens on it.
+const CANDIDATES: std::ops::Range<u16> = 20_000..32_000;
+
+/// Why the stack has nowhere to listen.
+#[derive(Debug, Error)]
+pub(super) enum PortsError {
+    #[error("port {port} of 127.0.0.1, where the design has {owner}, is taken")]
+    Taken { port: u16, owner: String, source: std::io::Error },
+    #[error("no port of 127.0.0.1 between 20000 and 31999 is free")]
+    NoneFree,
+}
+
+/// Where each component listens, all on 127.0.0.1.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Ports {
+    components: BTreeMap<(Component, Socket), u16>,
+}
+
+fn sockets(component: Component) -> &'static [Socket] {
+    match component {
+        Component::Minio => &[Socket::Http],
+        Component::Tempo => &[Socket::Http, Socket::Grpc, Socket::Gossip, Socket::OtlpGrpc, Socket::OtlpHttp],
+        _ => &[Socket::Http, Socket::Grpc, Socket::Gossip],
+    }
+}
+
+fn by_design(component: Component, socket: Socket) -> Option<u16> {
+    match (component, socket) {
+        (Component::Minio, Socket::Http) => Some(9000),
+        (Component::Tempo, Socket::Http) => Some(3200),
+        (Component::Tempo, Socket::OtlpGrpc) => Some(4317),
+        (Component::Tempo, Socket::OtlpHttp) => Some(4318),
+        (Component::Mimir, Socket::Http) => Some(8080),
+        _ => None,
+    }
+}
+
+/// A listener of ours: on the design's port, or on any.
+pub(super) fn listen(design: Option<u16>, owner: &str) -> Result<TcpListener, PortsError> {
+    let port = design.unwrap_or(0);
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(|source| PortsError::Taken {
+        port,
+        owner: owner.to_owned(),
+        source,
+    })
+}
+
+impl Ports {
+    /// Free ports for `components`.
+    pub(super) fn find(components: &[Component], design_ports: bool) -> Result<Self, PortsError> {
+        let mut ports = Self { components: BTreeMap::new() };
+        for &component in components {
+            for &socket in sockets(component) {
+                let design = by_design(component, socket).filter(|_| design_ports);
+                let port = match design {
+                    Some(port) => listen(Some(port), component.name()).map(|_| port)?,
+                    None => ports.free()?,
+                };
+                ports.components.insert((component, socket), port);
+            }
+        }
+        Ok(ports)
+    }
+
+    /// Other ports for `component`: one of those that it had is taken.
+    pub(super) fn replace(&mut self, component: Component) -> Result<(), PortsError> {
+        for &socket in sockets(component) {
+            let port = self.free()?;
+            self.components.insert((component, socket), port);
+        }
+        Ok(())
+    }
+
+    fn free(&self) -> Result<u16, PortsError> {
+        let chosen: BTreeSet<u16> = self.components.values().copied().collect();
+        let width = CANDIDATES.end - CANDIDATES.start;
+        // Two stacks that look at the same time look in different places.
+        let start = SysRng.try_next_u32().map_or(0, |random| random % u32::from(width));
+        (0..u32::from(width))
+            .filter_map(|step| u16::try_from((start + step) % u32::from(width)).ok())
+            .map(|offset| CANDIDATES.start + offset)
+            .find(|port| !chosen.contains(port) && TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok())
+            .ok_or(PortsError::NoneFree)
+    }
+
+    /// The port of `component` for `socket`; 0 where it has none.
+    pub(super) fn of(&self, component: Component, socket: Socket) -> u16 {
+        self.components.get(&(component, socket)).copied().unwrap_or(0)
+    }
+
+    pub(super) fn address(&self, component: Component, socket: Socket) -> SocketAddr {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, self.of(component, socket)))
+    }
+
+    /// Base URL of the HTTP server of `component`.
+    pub(super) fn admin(&self, component: Component) -> String {
+        format!("http://{}", self.address(component, Socket::Http))
+    }
+
+    /// The path of `component` that answers 200 when it is ready.
+    pub(super) fn readiness(&self, component: Component) -> String {
+        let path = if component == Component::Minio { "/minio/health/ready" } else { "/ready" };
+        format!("{}{path}", self.admin(component))
+    }
+
+    /// Endpoints of the components, by role; Loki's gateway is not among them.
+    pub(super) fn endpoints(&self) -> BTreeMap<Role, String> {
+        let places = [
+            (Role::LokiStoreReader, Component::LokiStoreReader, Socket::Http),
+            (Role::Tempo, Component::Tempo, Socket::Http),
+            (Role::TempoOtlpGrpc, Component::Tempo, Socket::OtlpGrpc),
+            (Role::TempoOtlpHttp, Component::Tempo, Socket::OtlpHttp),
+            (Role::Mimir, Component::Mimir, Socket::Http),
+            (Role::S3, Component::Minio, Socket::Http),
+        ];
+        places
+            .into_iter()
+            .filter(|(_, component, socket)| self.components.contains_key(&(*component, *socket)))
+            .map(|(role, component, socket)| (role, format!("http://{}", self.address(component, socket))))
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ports_are_free_and_differ() {
+        let mut ports = Ports::find(&Component::ALL, false).unwrap();
+        let distinct: BTreeSet<u16> = ports.components.values().copied().collect();
+        assert_eq!(distinct.len(), ports.components.len());
+        assert!(distinct.iter().all(|port| CANDIDATES.contains(port)));
+        let before = ports.clone();
+        ports.replace(Component::Tempo).unwrap();
+        assert_ne!(ports.of(Component::Tempo, Socket::Http), before.of(Component::Tempo, Socket::Http));
+        assert_eq!(ports.of(Component::Mimir, Socket::Http), before.of(Component::Mimir, Socket::Http));
+    }
+
+    #[test]
+    fn a_taken_port_is_named() {
+        let held = listen(None, "a test").unwrap();
+        let port = held.local_addr().unwrap().port();
+        let error = listen(Some(port), "tempo").unwrap_err();
+        assert_eq!(error.to_string(), format!("port {port} of 127.0.0.1, where the design has tempo, is taken"));
+    }
+
+    #[test]
+    fn only_what_runs_has_an_endpoint() {
+        let ports = Ports::find(&[Component::Minio, Component::Mimir], false).unwrap();
+        assert_eq!(ports.endpoints().into_keys().collect::<Vec<_>>(), [Role::Mimir, Role::S3]);
+    }
+}
