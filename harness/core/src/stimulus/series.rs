@@ -169,6 +169,7 @@ impl Values {
                 zero_threshold: if matches!(kind, Kind::PositiveHistogram) { 0.0 } else { 0.001 },
                 positive_spans: positive,
                 negative_spans: negative,
+                custom_values: Vec::new(),
             },
         }
     }

@@ -85,6 +85,7 @@ fn histogram(wire: WireHistogram) -> Result<Histogram, AnswerError> {
         zero_threshold: wire.zero_threshold,
         positive_spans: spans(&wire.positive_spans),
         negative_spans: spans(&wire.negative_spans),
+        custom_values: wire.custom_values.clone(),
     })
 }
 
