@@ -3,7 +3,16 @@
 
 pub mod catalogue;
 pub mod formats;
+pub mod ledger;
 pub mod observation;
+pub mod poll;
 pub mod ports;
+pub mod prediction;
+pub mod record;
+pub mod report;
+pub mod runner;
+pub mod scenario;
 pub mod signal;
+pub mod stage;
 pub mod stimulus;
+pub mod verdict;

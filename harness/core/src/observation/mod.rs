@@ -2,5 +2,7 @@
 
 pub mod answers;
 mod evidence;
+mod look;
 
-pub use evidence::{Evidence, EvidenceKind};
+pub use evidence::{Evidence, EvidenceKind, rfc3339};
+pub use look::{Facts, Look, Observation, Oracle, Seen, isolation_fact};

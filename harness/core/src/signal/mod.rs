@@ -39,3 +39,17 @@ pub trait SignalRecord: Serialize + DeserializeOwned {
     /// What makes this record the same record wherever it is found, even where its content was altered on the way.
     fn identity(&self) -> String;
 }
+
+impl Signal {
+    /// Every signal.
+    pub const ALL: [Self; 3] = [Self::Logs, Self::Traces, Self::Metrics];
+
+    /// The name used in commands and reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Logs => "logs",
+            Self::Traces => "traces",
+            Self::Metrics => "metrics",
+        }
+    }
+}

@@ -268,10 +268,9 @@ impl IntCounts {
     fn write(&self, histogram: &mut Histogram) {
         histogram.count = self.count.value as u64 as f64;
         histogram.zero_count = self.zero_count.value as u64 as f64;
-        for (differences, buckets) in [
-            (&self.positive, &mut histogram.positive_buckets),
-            (&self.negative, &mut histogram.negative_buckets),
-        ] {
+        for (differences, buckets) in
+            [(&self.positive, &mut histogram.positive_buckets), (&self.negative, &mut histogram.negative_buckets)]
+        {
             let mut absolute = 0_i64;
             for (difference, bucket) in differences.iter().zip(buckets) {
                 absolute = absolute.wrapping_add(difference.value);
@@ -326,10 +325,9 @@ impl FloatCounts {
     fn write(&self, histogram: &mut Histogram) {
         histogram.count = self.count.value();
         histogram.zero_count = self.zero_count.value();
-        for (values, buckets) in [
-            (&self.positive, &mut histogram.positive_buckets),
-            (&self.negative, &mut histogram.negative_buckets),
-        ] {
+        for (values, buckets) in
+            [(&self.positive, &mut histogram.positive_buckets), (&self.negative, &mut histogram.negative_buckets)]
+        {
             for (value, bucket) in values.iter().zip(buckets) {
                 *bucket = value.value();
             }

@@ -136,13 +136,14 @@ impl Contents {
         if label_indices_table == 0 {
             label_indices_table = postings_table;
         }
-        let ordered =
-            [symbols, series, label_indices, postings, label_indices_table, postings_table, end as u64];
+        let ordered = [symbols, series, label_indices, postings, label_indices_table, postings_table, end as u64];
         if symbols != HEADER as u64 || !ordered.is_sorted() {
             return Err(FormatError::new(
                 object,
                 end,
-                format!("sections in order from {HEADER} to {end}: symbols, series, label indices, postings, their tables"),
+                format!(
+                    "sections in order from {HEADER} to {end}: symbols, series, label indices, postings, their tables"
+                ),
                 format!("{ordered:?}"),
             ));
         }
@@ -215,7 +216,9 @@ impl<'a> Postings<'a> {
             let offset = table.uvarint("a postings list's offset")?;
             let found = self.lists.binary_search_by_key(&offset, |(offset, _)| *offset as u64).ok();
             let Some((_, list)) = found.and_then(|found| self.lists.get(found)) else {
-                return Err(place.error(format!("the offset of a postings list for {name}={value:?}"), offset.to_string()));
+                return Err(
+                    place.error(format!("the offset of a postings list for {name}={value:?}"), offset.to_string())
+                );
             };
             if name.is_empty() && value.is_empty() {
                 all = Some(*list);
@@ -252,7 +255,8 @@ impl<'a> SeriesReader<'_, 'a> {
         let listed = self.listed.next().and_then(|bytes| bytes.first_chunk()).map(|bytes| u32::from_be_bytes(*bytes));
         let found = (!cursor.is_empty()).then(|| cursor.offset() / SERIES_ALIGNMENT);
         if listed.map(u64::from) != found.map(|found| found as u64) {
-            let say = |reference: Option<String>| reference.map_or("no more series".to_owned(), |at| format!("series {at}"));
+            let say =
+                |reference: Option<String>| reference.map_or("no more series".to_owned(), |at| format!("series {at}"));
             let (listed, found) = (listed.map(|at| at.to_string()), found.map(|at| at.to_string()));
             return Err(cursor.error(format!("{}, as the postings list", say(listed)), say(found)));
         }

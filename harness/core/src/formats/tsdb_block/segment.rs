@@ -138,7 +138,9 @@ impl<'a> SegmentFile<'a> {
         };
         let samples = data.first_chunk::<2>().filter(|_| data.len() >= header).map(|bytes| u16::from_be_bytes(*bytes));
         match samples {
-            None => Err(error(start + 1, &format!("a chunk header of {header} bytes"), format!("{} bytes", data.len()))),
+            None => {
+                Err(error(start + 1, &format!("a chunk header of {header} bytes"), format!("{} bytes", data.len())))
+            }
             Some(0) => Err(error(start + 1, "at least one sample", "a chunk of none".to_owned())),
             Some(samples) => Ok(Chunk {
                 object: self.object,

@@ -219,10 +219,9 @@ fn stale_markers_and_strange_floats_keep_their_bits() {
 #[test]
 fn a_selection_takes_only_its_series() {
     let segments = [(COMPACTED.segment_object(), COMPACTED.segment)];
-    let samples = read_samples(("index", COMPACTED.index), &segments, |labels| {
-        labels.get("pod").is_some_and(|pod| pod == "ü-€")
-    })
-    .unwrap();
+    let samples =
+        read_samples(("index", COMPACTED.index), &segments, |labels| labels.get("pod").is_some_and(|pod| pod == "ü-€"))
+            .unwrap();
     assert_eq!(samples.len(), 300);
     assert!(samples.iter().all(|sample| sample.labels["__name__"] == "fixture_gauge"));
     let none = read_samples(("index", COMPACTED.index), &segments, |_| false).unwrap();
@@ -278,7 +277,10 @@ fn every_changed_byte_is_an_error() {
         let mut segment = OUT_OF_ORDER.segment.to_vec();
         for at in 0..segment.len() {
             segment[at] ^= flip;
-            assert!(read_parts(OUT_OF_ORDER.index, &segment).is_err(), "byte {at} of the segment changed by {flip:02x}");
+            assert!(
+                read_parts(OUT_OF_ORDER.index, &segment).is_err(),
+                "byte {at} of the segment changed by {flip:02x}"
+            );
             segment[at] ^= flip;
         }
         let mut meta = OUT_OF_ORDER.meta.to_vec();
@@ -337,7 +339,10 @@ fn other_formats_are_refused_by_name() {
     };
     for version in [0, 1, 3] {
         let error = Index::open("index", &changed(IN_ORDER.index, 4, version)).unwrap_err();
-        assert_eq!(error.to_string(), format!("index: at byte 4: expected index version 2, found index version {version}"));
+        assert_eq!(
+            error.to_string(),
+            format!("index: at byte 4: expected index version 2, found index version {version}")
+        );
     }
     let error = Index::open("index", &changed(IN_ORDER.index, 0, 0)).unwrap_err();
     assert_eq!(error.to_string(), "index: at byte 0: expected index magic baaad700, found 00aad700");
@@ -402,7 +407,10 @@ fn sizes_beyond_the_chunk_are_refused_before_anything_is_reserved() {
             (layout(&|bits| drop(bits.varbit(0, 0).varbit(1 << 50, 56))), "at most"),
             (layout(&|bits| drop(bits.varbit(1 << 40, 56))), "a histogram schema"),
             (layout(&|bits| drop(bits.varbit(53, 9))), "a histogram schema"),
-            (layout(&|bits| drop(bits.varbit(-53_i64 as u64, 9).varbit(0, 0).varbit(0, 0).varbit(u64::MAX, 64))), "at most"),
+            (
+                layout(&|bits| drop(bits.varbit(-53_i64 as u64, 9).varbit(0, 0).varbit(0, 0).varbit(u64::MAX, 64))),
+                "at most",
+            ),
             (one_span(u64::from(u32::MAX)), "spans of at most"),
             (one_span(1 << 40), "a span of 32-bit numbers"),
         ] {

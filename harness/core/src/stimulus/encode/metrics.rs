@@ -291,6 +291,7 @@ mod tests {
             zero_threshold: 0.0,
             positive_spans: vec![HistogramSpan { offset: 0, length }],
             negative_spans: Vec::new(),
+            custom_values: Vec::new(),
         };
         Sample { labels: Labels::new(), timestamp_ms: 1, value: SampleValue::Histogram { histogram } }
     }

@@ -1,0 +1,211 @@
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::Evidence;
+use crate::{
+    ports::{Component, Principal, Tick},
+    signal::{Labels, Signal},
+};
+
+/// Facts by name, as JSON values.
+pub type Facts = BTreeMap<String, serde_json::Value>;
+
+/// By which way a record was looked for. Two ways that do not share a cause of error are two oracles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Oracle {
+    /// Decoded out of objects in the bucket.
+    Objects,
+    /// Answered by the query API, wherever the answer came from.
+    Query,
+    /// Answered by a reader that cannot ask an ingester.
+    StoreOnly,
+    /// Listed by the index objects in the bucket.
+    Index,
+    /// Read off the state of buckets, configuration or processes.
+    State,
+}
+
+impl Oracle {
+    /// The words for people.
+    pub fn describe(self) -> &'static str {
+        match self {
+            Self::Objects => "the objects in the bucket",
+            Self::Query => "the query API",
+            Self::StoreOnly => "the store-only reader",
+            Self::Index => "the index objects in the bucket",
+            Self::State => "the stack's own state",
+        }
+    }
+}
+
+/// What is looked at, said once and looked at many times.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "look", rename_all = "kebab-case")]
+pub enum Look {
+    /// Log entries of matching streams, decoded out of chunk objects.
+    LogChunks {
+        /// The bucket.
+        bucket: String,
+        /// Labels that a stream must have.
+        selector: Labels,
+        /// Chunks that end before this many milliseconds since the Unix epoch are left alone.
+        since_ms: i64,
+    },
+    /// Log entries of those chunks of matching streams that an index object lists.
+    IndexedLogChunks {
+        /// The bucket.
+        bucket: String,
+        /// Labels that a stream must have.
+        selector: Labels,
+        /// Chunks that end before this many milliseconds since the Unix epoch are left alone.
+        since_ms: i64,
+    },
+    /// Log entries of matching streams, by query.
+    LogQuery {
+        /// Labels that a stream must have.
+        selector: Labels,
+        /// First nanosecond, inclusive.
+        start_ns: i64,
+        /// Last nanosecond, exclusive.
+        end_ns: i64,
+        /// Whether the reader that cannot ask an ingester is asked.
+        store_only: bool,
+    },
+    /// Spans of these traces, decoded out of blocks whose `meta.json` exists.
+    TraceBlocks {
+        /// The bucket.
+        bucket: String,
+        /// 32 lowercase hex digits each.
+        trace_ids: Vec<String>,
+        /// Blocks that end before this many seconds since the Unix epoch are left alone.
+        since_s: i64,
+    },
+    /// Spans of these traces, by query.
+    TraceQuery {
+        /// 32 lowercase hex digits each.
+        trace_ids: Vec<String>,
+        /// Whether only blocks of the backend are asked.
+        store_only: bool,
+    },
+    /// Samples of matching series, decoded out of blocks whose `meta.json` exists.
+    SampleBlocks {
+        /// The bucket.
+        bucket: String,
+        /// Labels that a series must have.
+        selector: Labels,
+        /// Blocks that end before this many milliseconds since the Unix epoch are left alone.
+        since_ms: i64,
+    },
+    /// Samples of matching series, by query.
+    SampleQuery {
+        /// Labels that a series must have.
+        selector: Labels,
+        /// First millisecond, inclusive.
+        start_ms: i64,
+        /// Last millisecond, inclusive.
+        end_ms: i64,
+    },
+    /// Whose keys a bucket holds, and which bucket its component says that it uses.
+    BucketUse {
+        /// The bucket.
+        bucket: String,
+        /// The component that should be alone in it.
+        component: Component,
+        /// The other buckets of the stack, where this component should keep nothing.
+        others: Vec<String>,
+    },
+    /// Whether a bucket keeps the versions of an overwritten and deleted key.
+    BucketVersions {
+        /// The bucket.
+        bucket: String,
+        /// Key that the probe writes, overwrites and deletes.
+        probe: String,
+    },
+    /// A bucket's lifecycle rules.
+    BucketLifecycle {
+        /// The bucket.
+        bucket: String,
+    },
+    /// What one principal's credentials open.
+    Access {
+        /// Whose credentials.
+        principal: Principal,
+        /// The bucket that is its own.
+        own: String,
+        /// The buckets that are not.
+        others: Vec<String>,
+        /// Key that the probe writes, reads and deletes.
+        probe: String,
+    },
+}
+
+impl Look {
+    /// By which way this look sees.
+    pub fn oracle(&self) -> Oracle {
+        match self {
+            Self::LogChunks { .. } | Self::TraceBlocks { .. } | Self::SampleBlocks { .. } => Oracle::Objects,
+            Self::IndexedLogChunks { .. } => Oracle::Index,
+            Self::LogQuery { store_only, .. } | Self::TraceQuery { store_only, .. } => {
+                if *store_only {
+                    Oracle::StoreOnly
+                } else {
+                    Oracle::Query
+                }
+            }
+            Self::SampleQuery { .. } => Oracle::Query,
+            Self::BucketUse { .. }
+            | Self::BucketVersions { .. }
+            | Self::BucketLifecycle { .. }
+            | Self::Access { .. } => Oracle::State,
+        }
+    }
+}
+
+/// What a look saw.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "seen", rename_all = "kebab-case")]
+pub enum Seen {
+    /// Records, perhaps none.
+    Records {
+        /// Of which signal.
+        signal: Signal,
+        /// SHA-256 of the records as NDJSON; the run folder keeps the body under this name.
+        body: String,
+        /// How many.
+        count: usize,
+        /// Objects or parts of answers that could not be read, each with the reason.
+        defects: Vec<String>,
+    },
+    /// Facts.
+    Facts {
+        /// By name.
+        facts: Facts,
+    },
+    /// The look itself failed.
+    Unseen {
+        /// Why, with the address or bucket/key.
+        reason: String,
+    },
+}
+
+/// One look, when it was taken, what it saw, and the evidence.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Observation {
+    /// What was looked at.
+    pub look: Look,
+    /// When the first request was about to be sent.
+    pub sent: Tick,
+    /// When the last answer had arrived.
+    pub received: Tick,
+    /// What was seen.
+    pub seen: Seen,
+    /// Requests, answers, objects.
+    pub evidence: Vec<Evidence>,
+}
+
+/// The fact name for one operation of an access probe, such as `own.put` or `other.tempo-traces.list`.
+pub fn isolation_fact(bucket: Option<&str>, operation: &str) -> String {
+    bucket.map_or_else(|| format!("own.{operation}"), |bucket| format!("other.{bucket}.{operation}"))
+}

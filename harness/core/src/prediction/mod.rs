@@ -1,0 +1,147 @@
+//! When records can reach the bucket, read off the configuration that a component says it runs with. Must not know what was
+//! measured.
+
+mod duration;
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::signal::Signal;
+
+/// What a live configuration says about persistence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Persistence {
+    /// No record can be in the bucket earlier than this after its push.
+    pub earliest: Duration,
+    /// Every record should be there by then, as long as the component is not overloaded.
+    pub latest: Duration,
+    /// The settings that decide it, as `name=value`.
+    pub settings: Vec<String>,
+    /// The bucket.
+    pub bucket: Option<String>,
+}
+
+/// Time for the upload itself, after every timer has run out.
+const UPLOAD: Duration = Duration::from_secs(5);
+
+/// Reads the configuration (YAML, as `/config` prints it) of the component that takes records of `signal`. `None` where it does not
+/// say what is needed.
+pub fn persistence(signal: Signal, configuration: &[u8]) -> Option<Persistence> {
+    let settings = Settings::read(configuration)?;
+    match signal {
+        Signal::Logs => loki(settings),
+        Signal::Traces => tempo(settings),
+        Signal::Metrics => mimir(settings),
+    }
+}
+
+/// The bucket that a component which takes records of `signal` says it uses.
+pub fn configured_bucket(signal: Signal, configuration: &[u8]) -> Option<String> {
+    Settings::read(configuration)?.bucket(signal)
+}
+
+/// How long Tempo keeps blocks before its compactor deletes them.
+pub fn tempo_retention(configuration: &[u8]) -> Option<Duration> {
+    Settings::read(configuration)?.duration("compactor.compaction.block_retention")
+}
+
+/// A chunk is flushed when its stream was idle for `chunk_idle_period` or it is `max_chunk_age` old; a sweep finds it every
+/// `flush_check_period`, give or take a fifth (Loki `pkg/ingester/flush.go`, `pkg/ingester/ingester.go`).
+fn loki(mut settings: Settings) -> Option<Persistence> {
+    let idle = settings.told_duration("ingester.chunk_idle_period")?;
+    let age = settings.told_duration("ingester.max_chunk_age")?;
+    let check = settings.told_duration("ingester.flush_check_period")?;
+    let earliest = idle.min(age);
+    let bucket = settings.bucket(Signal::Logs);
+    Some(Persistence { earliest, latest: earliest + check.mul_f64(1.2) + UPLOAD, settings: settings.told, bucket })
+}
+
+/// A trace is cut into the head block when it was idle for `trace_idle_period`, the head block is cut when `max_block_duration` has
+/// passed since the cut before, and then completed and flushed; each found by a sweep (Tempo `modules/ingester/flush.go`).
+fn tempo(mut settings: Settings) -> Option<Persistence> {
+    let idle = settings.told_duration("ingester.trace_idle_period")?;
+    let block = settings.told_duration("ingester.max_block_duration")?;
+    let check = settings.told_duration("ingester.flush_check_period")?;
+    let bucket = settings.bucket(Signal::Traces);
+    Some(Persistence { earliest: idle, latest: idle + block + check * 3 + UPLOAD, settings: settings.told, bucket })
+}
+
+/// The head is compacted when it spans one and a half block ranges or was idle for `head_compaction_idle_timeout`, which is
+/// lengthened at random by up to a quarter, looked at every `head_compaction_interval`; the shipper follows every `ship_interval`
+/// (Mimir `pkg/ingester/ingester.go`).
+fn mimir(mut settings: Settings) -> Option<Persistence> {
+    let idle = settings.told_duration("blocks_storage.tsdb.head_compaction_idle_timeout")?;
+    let check = settings.told_duration("blocks_storage.tsdb.head_compaction_interval")?;
+    let ship = settings.told_duration("blocks_storage.tsdb.ship_interval")?;
+    let bucket = settings.bucket(Signal::Metrics);
+    let latest = idle.mul_f64(1.25) + check * 2 + ship + UPLOAD;
+    Some(Persistence { earliest: Duration::ZERO, latest, settings: settings.told, bucket })
+}
+
+struct Settings {
+    root: Value,
+    told: Vec<String>,
+}
+
+impl Settings {
+    fn read(configuration: &[u8]) -> Option<Self> {
+        let text = std::str::from_utf8(configuration).ok()?;
+        let root = serde_saphyr::from_str(text).ok()?;
+        Some(Self { root, told: Vec::new() })
+    }
+
+    fn at(&self, path: &str) -> Option<&Value> {
+        path.split('.').try_fold(&self.root, |value, key| value.get(key))
+    }
+
+    fn duration(&self, path: &str) -> Option<Duration> {
+        duration::parse(self.at(path)?.as_str()?)
+    }
+
+    /// The setting, noted as one that decides.
+    fn told_duration(&mut self, path: &str) -> Option<Duration> {
+        let text = self.at(path)?.as_str()?.to_owned();
+        self.told.push(format!("{path}={text}"));
+        duration::parse(&text)
+    }
+
+    fn bucket(&self, signal: Signal) -> Option<String> {
+        let path = match signal {
+            Signal::Logs => "common.storage.s3.bucketnames",
+            Signal::Traces => "storage.trace.s3.bucket",
+            Signal::Metrics => "blocks_storage.s3.bucket_name",
+        };
+        self.at(path)?.as_str().map(str::to_owned)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LOKI: &[u8] = b"common:\n  storage:\n    s3:\n      bucketnames: loki-chunks\n\
+        ingester:\n  chunk_idle_period: 10m0s\n  max_chunk_age: 2h0m0s\n  flush_check_period: 30s\n";
+
+    #[test]
+    fn loki_persists_after_the_shorter_of_idle_and_age() {
+        let persistence = persistence(Signal::Logs, LOKI).unwrap();
+        assert_eq!(persistence.earliest, Duration::from_secs(600));
+        assert_eq!(persistence.latest, Duration::from_secs(641));
+        assert_eq!(persistence.bucket.as_deref(), Some("loki-chunks"));
+        assert_eq!(persistence.settings[0], "ingester.chunk_idle_period=10m0s");
+    }
+
+    #[test]
+    fn a_configuration_that_does_not_say_predicts_nothing() {
+        for text in [
+            &b"ingester: {}"[..],
+            b"",
+            b"- a",
+            b"\xff",
+            b"ingester: {chunk_idle_period: soon, max_chunk_age: 1h, flush_check_period: 1s}",
+        ] {
+            assert_eq!(persistence(Signal::Logs, text), None);
+        }
+    }
+}

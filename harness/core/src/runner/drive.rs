@@ -1,0 +1,171 @@
+use std::{collections::BTreeSet, panic::AssertUnwindSafe, path::Path, sync::Arc};
+
+use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
+use thiserror::Error;
+
+use crate::{
+    catalogue::ClauseId,
+    record::{Event, RecordError, RunRecord, assemble, read_file},
+    scenario::{Order, Scenario},
+    stage::{Access, Claims, RunContext, Stage, StageError, lock},
+    verdict::{BodyError, Halt, HaltKind},
+};
+
+/// Why a run came to no end of its own.
+#[derive(Debug, Error)]
+pub enum RunError {
+    /// What happens can no longer be recorded.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// What was recorded can no longer be read.
+    #[error(transparent)]
+    Body(#[from] BodyError),
+    /// A scenario panicked: a bug of the harness, never a word on the stack.
+    #[error("scenario {scenario} panicked: {message}")]
+    Bug {
+        /// The scenario.
+        scenario: String,
+        /// What it said.
+        message: String,
+    },
+    /// A lock of the run folder could not be had.
+    #[error("{0}")]
+    Locked(String),
+}
+
+/// Drives all `scenarios`: those of [`Order::Together`] at once, as far as their claims allow, then those of [`Order::Last`]. When
+/// `interrupted` completes, what is under way is given up, and its clauses are judged by what was seen so far.
+///
+/// # Errors
+/// The first error of a scenario that is not a word on the stack; all other scenarios are carried to their end first.
+pub async fn run(
+    context: Arc<RunContext>,
+    scenarios: Vec<Scenario>,
+    interrupted: BoxFuture<'static, ()>,
+) -> Result<(), RunError> {
+    let interrupted = interrupted.shared();
+    let mut first_error = None;
+    for order in [Order::Together, Order::Last] {
+        let mut driven: FuturesUnordered<_> = scenarios
+            .iter()
+            .filter(|scenario| scenario.order == order)
+            .map(|scenario| drive_once(Arc::clone(&context), scenario.clone(), interrupted.clone().boxed()))
+            .collect();
+        while let Some(result) = driven.next().await {
+            if let Err(error) = result {
+                first_error.get_or_insert(error);
+            }
+        }
+    }
+    first_error.map_or(Ok(()), Err)
+}
+
+/// Drives `scenario` if nobody has in this run, in whatever process; otherwise waits for the one who does. Returns what its record
+/// says.
+///
+/// # Errors
+/// See [`RunError`].
+pub async fn drive_once(
+    context: Arc<RunContext>,
+    scenario: Scenario,
+    interrupted: BoxFuture<'static, ()>,
+) -> Result<RunRecord, RunError> {
+    let name = format!("scenario-{}", scenario.name);
+    let _turn = lock(&context.folder, &name, Access::Write, &*context.ports.clock, context.patience.claims)
+        .await
+        .map_err(|error| RunError::Locked(error.to_string()))?;
+    let path = context.folder.join("events").join(format!("{}.ndjson", scenario.name));
+    if !path.exists() {
+        drive(&context, &scenario, interrupted).await?;
+    }
+    recorded(&path)
+}
+
+fn recorded(path: &Path) -> Result<RunRecord, RunError> {
+    let (entries, whole) = read_file(path)?;
+    Ok(assemble(&entries, whole))
+}
+
+async fn drive(
+    context: &Arc<RunContext>,
+    scenario: &Scenario,
+    interrupted: BoxFuture<'static, ()>,
+) -> Result<(), RunError> {
+    let stage = Stage::open(Arc::clone(context), &scenario.name)?;
+    record(&stage, Event::ScenarioStarted { scenario: scenario.name.clone(), covers: scenario.covers.clone() })?;
+    let outcome = AssertUnwindSafe(on_stage(context, scenario, &stage, interrupted)).catch_unwind().await;
+    let (halt, error) = match outcome {
+        Ok(Ok(())) => (None, None),
+        Ok(Err(StageError::Halted(halt))) => (Some(halt), None),
+        Ok(Err(StageError::Record(error))) => return Err(error.into()),
+        Ok(Err(StageError::Body(error))) => return Err(error.into()),
+        Err(panic) => {
+            let message = message_of(&*panic);
+            let halt = Halt { kind: HaltKind::Blocked, reason: format!("the harness itself failed: {message}") };
+            (Some(halt), Some(RunError::Bug { scenario: scenario.name.clone(), message }))
+        }
+    };
+    let halt = halt.unwrap_or_else(|| Halt {
+        kind: HaltKind::Interrupted,
+        reason: "the scenario ended without a look at this clause".to_owned(),
+    });
+    for clause in undecided(scenario, &stage.so_far()) {
+        stage.halt(&clause, halt.clone()).map_err(run_error)?;
+    }
+    record(&stage, Event::ScenarioEnded { scenario: scenario.name.clone() })?;
+    record(&stage, Event::Closed)?;
+    error.map_or(Ok(()), Err)
+}
+
+/// Sees that what the scenario needs is up, takes its claims, and drives it until it ends or is interrupted.
+async fn on_stage(
+    context: &Arc<RunContext>,
+    scenario: &Scenario,
+    stage: &Stage,
+    interrupted: BoxFuture<'static, ()>,
+) -> Result<(), StageError> {
+    let driven = async {
+        stage.progress("waits for its claims".to_owned())?;
+        let _claims =
+            Claims::acquire(&context.folder, &scenario.claims, &*context.ports.clock, context.patience.claims)
+                .await
+                .map_err(|error| StageError::blocked(error.to_string()))?;
+        for component in &scenario.needs {
+            if let Some(reason) = context.ports.lifecycle.failure(*component).await {
+                return Err(StageError::blocked(format!("{component} is not up: {reason}")));
+            }
+        }
+        scenario.drive(stage.clone()).await
+    };
+    futures::select_biased! {
+        () = interrupted.fuse() => Err(StageError::Halted(Halt {
+            kind: HaltKind::Interrupted,
+            reason: "interrupted".to_owned(),
+        })),
+        result = driven.boxed().fuse() => result,
+    }
+}
+
+fn undecided(scenario: &Scenario, record: &RunRecord) -> BTreeSet<ClauseId> {
+    scenario.covers.iter().filter(|clause| !record.judgements.contains_key(clause)).cloned().collect()
+}
+
+fn record(stage: &Stage, event: Event) -> Result<(), RunError> {
+    stage.record(event).map_err(run_error)
+}
+
+fn run_error(error: StageError) -> RunError {
+    match error {
+        StageError::Record(error) => error.into(),
+        StageError::Body(error) => error.into(),
+        StageError::Halted(halt) => RunError::Locked(halt.reason),
+    }
+}
+
+fn message_of(panic: &(dyn std::any::Any + Send)) -> String {
+    panic
+        .downcast_ref::<String>()
+        .cloned()
+        .or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string))
+        .unwrap_or_else(|| "no message".to_owned())
+}

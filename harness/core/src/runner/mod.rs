@@ -1,0 +1,6 @@
+//! Runs scenarios: claims what they need, drives each once, and sees to it that every clause ends with a word. Knows ports, not
+//! adapters; must not know what any scenario does.
+
+mod drive;
+
+pub use drive::{RunError, drive_once, run};

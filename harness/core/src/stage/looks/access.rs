@@ -1,0 +1,73 @@
+//! What one principal's credentials open.
+
+use serde_json::{Value, json};
+
+use super::{Scene, Told, buckets::remove_all_versions};
+use crate::{
+    observation::{Evidence, EvidenceKind, Facts, isolation_fact},
+    ports::{PortError, Principal},
+};
+
+/// Facts: for the own bucket and each other, whether list, get, put and delete are `allowed` or `denied`.
+pub(super) async fn probe(
+    scene: &mut Scene<'_>,
+    principal: Principal,
+    own: &str,
+    others: &[String],
+    probe: &str,
+) -> Told {
+    let mut facts = Facts::new();
+    for (bucket, name) in
+        std::iter::once((own, None)).chain(others.iter().map(|other| (other.as_str(), Some(other.as_str()))))
+    {
+        match operations(scene, principal, bucket, probe).await {
+            Ok(outcomes) => {
+                facts.extend(
+                    outcomes.into_iter().map(|(operation, outcome)| (isolation_fact(name, operation), outcome)),
+                );
+            }
+            Err(error) => return Told::Failed(error),
+        }
+    }
+    scene.facts(facts)
+}
+
+/// Tries each operation on `bucket`, on a key that the harness put there and removes again.
+async fn operations(
+    scene: &mut Scene<'_>,
+    principal: Principal,
+    bucket: &str,
+    probe: &str,
+) -> Result<Vec<(&'static str, Value)>, PortError> {
+    let objects = &scene.ports.objects;
+    objects.put(Principal::Harness, bucket, probe, "present".into()).await?;
+    let outcomes = vec![
+        ("list", outcome(objects.list(principal, bucket, probe).await)?),
+        ("get", outcome(objects.get(principal, bucket, probe).await)?),
+        ("put", outcome(objects.put(principal, bucket, probe, "overwritten".into()).await)?),
+        ("delete", outcome(objects.delete(principal, bucket, probe, None).await)?),
+    ];
+    objects.delete(Principal::Harness, bucket, probe, None).await?;
+    remove_all_versions(scene, bucket, probe).await?;
+    let mut evidence = Evidence::new(EvidenceKind::Bucket, scene.keeper.unix_ns());
+    evidence.request = Some(format!("list, get, put, delete s3://{bucket}/{probe} as {principal:?}"));
+    evidence.object = Some(format!("{bucket}/{probe}"));
+    evidence.excerpt = Some(
+        outcomes
+            .iter()
+            .map(|(operation, outcome)| format!("{operation} {}", outcome.as_str().unwrap_or_default()))
+            .collect::<Vec<_>>()
+            .join(", "),
+    );
+    scene.evidence.push(evidence);
+    Ok(outcomes)
+}
+
+/// Allowed, denied, or an error: a store that cannot be reached says nothing about rights.
+fn outcome<T>(result: Result<T, PortError>) -> Result<Value, PortError> {
+    match result {
+        Ok(_) | Err(PortError::NotFound { .. }) => Ok(json!("allowed")),
+        Err(PortError::Refused { .. }) => Ok(json!("denied")),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,169 @@
+//! Buckets: whose keys they hold, whether they keep versions, which lifecycle they have.
+
+use serde_json::{Value, json};
+
+use super::{Scene, Told};
+use crate::{
+    formats::{
+        loki_layout::is_loki_key,
+        tempo_block::{self, TempoObject},
+        tsdb_block::MimirObject,
+    },
+    observation::{Evidence, EvidenceKind, Facts},
+    ports::{Component, ObjectSummary, PortError, Principal, QueryRequest, Versioning},
+    prediction,
+    record::RecordError,
+    signal::Signal,
+};
+
+/// Facts: `config.bucket`, `keys` (how many), `foreign` (keys of another layout), `elsewhere` (keys of this layout in other
+/// buckets).
+pub(super) async fn usage(
+    scene: &mut Scene<'_>,
+    bucket: &str,
+    component: Component,
+    others: &[String],
+) -> Result<Told, RecordError> {
+    let mut facts = Facts::new();
+    match scene.ports.query.query(&QueryRequest::Configuration { component }).await {
+        Ok(answer) => {
+            let mut evidence = answer.evidence;
+            evidence.kind = EvidenceKind::Configuration;
+            evidence.body = Some(scene.keeper.keep(&answer.body)?);
+            scene.evidence.push(evidence);
+            facts.insert(
+                "config.bucket".into(),
+                json!(prediction::configured_bucket(signal_of(component), &answer.body)),
+            );
+        }
+        Err(error) => return Ok(Told::Failed(error)),
+    }
+    let own = match scene.list(bucket, "").await {
+        Ok(objects) => objects,
+        Err(error) => return Ok(Told::Failed(error)),
+    };
+    facts.insert("keys".into(), json!(own.iter().filter(|object| has_layout_of(component, &object.key)).count()));
+    facts.insert("foreign".into(), keys(&own, |key| !has_layout_of(component, key)));
+    let mut elsewhere = Vec::new();
+    for other in others {
+        match scene.list(other, "").await {
+            Ok(objects) => elsewhere.extend(
+                objects
+                    .iter()
+                    .filter(|object| has_layout_of(component, &object.key))
+                    .map(|object| format!("{other}/{}", object.key)),
+            ),
+            Err(error) => return Ok(Told::Failed(error)),
+        }
+    }
+    facts.insert("elsewhere".into(), json!(elsewhere));
+    Ok(scene.facts(facts))
+}
+
+/// Facts: `versioning` (the bucket's own word), `versions` (how many an overwritten and deleted key still lists), `left` (what is
+/// left of the probe afterwards).
+pub(super) async fn versions(scene: &mut Scene<'_>, bucket: &str, probe: &str) -> Told {
+    match try_versions(scene, bucket, probe).await {
+        Ok(facts) => scene.facts(facts),
+        Err(error) => Told::Failed(error),
+    }
+}
+
+async fn try_versions(scene: &mut Scene<'_>, bucket: &str, probe: &str) -> Result<Facts, PortError> {
+    let objects = &scene.ports.objects;
+    let state = objects.versioning(bucket).await?;
+    for body in ["first", "second"] {
+        objects.put(Principal::Harness, bucket, probe, body.into()).await?;
+    }
+    objects.delete(Principal::Harness, bucket, probe, None).await?;
+    let listed = objects.versions(bucket, probe).await?;
+    let kept = listed.iter().filter(|version| !version.delete_marker).count();
+    remove_all_versions(scene, bucket, probe).await?;
+    let left: Vec<String> =
+        scene.ports.objects.versions(bucket, probe).await?.into_iter().map(|version| version.version).collect();
+    let mut evidence = Evidence::new(EvidenceKind::Bucket, scene.keeper.unix_ns());
+    evidence.request = Some(format!("versioning of s3://{bucket}; put, put, delete, list versions of {probe}"));
+    evidence.object = Some(format!("{bucket}/{probe}"));
+    evidence.excerpt =
+        Some(format!("{state:?}; {} entries: {kept} versions, {} delete markers", listed.len(), listed.len() - kept));
+    scene.evidence.push(evidence);
+    let state = match state {
+        Versioning::Enabled => "enabled",
+        Versioning::Suspended => "suspended",
+        Versioning::Off => "off",
+    };
+    Ok(Facts::from([
+        ("versioning".to_owned(), json!(state)),
+        ("versions".to_owned(), json!(kept)),
+        ("left".to_owned(), json!(left)),
+    ]))
+}
+
+/// Removes every version of `key`, so that a probe leaves nothing.
+pub(super) async fn remove_all_versions(scene: &Scene<'_>, bucket: &str, key: &str) -> Result<(), PortError> {
+    for version in scene.ports.objects.versions(bucket, key).await? {
+        if version.key == key {
+            scene.ports.objects.delete(Principal::Harness, bucket, key, Some(&version.version)).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Facts: `noncurrent` and `incomplete` (enabled rules for noncurrent versions and incomplete uploads), `early` (enabled rules that
+/// delete live objects before Tempo's own retention does).
+pub(super) async fn lifecycle(scene: &mut Scene<'_>, bucket: &str) -> Result<Told, RecordError> {
+    let rules = match scene.ports.objects.lifecycle(bucket).await {
+        Ok(rules) => rules,
+        Err(error) => return Ok(Told::Failed(error)),
+    };
+    let configuration =
+        match scene.ports.query.query(&QueryRequest::Configuration { component: Component::Tempo }).await {
+            Ok(answer) => answer,
+            Err(error) => return Ok(Told::Failed(error)),
+        };
+    let retention = prediction::tempo_retention(&configuration.body);
+    let mut told = configuration.evidence;
+    told.kind = EvidenceKind::Configuration;
+    told.body = Some(scene.keeper.keep(&configuration.body)?);
+    scene.evidence.push(told);
+    let mut evidence = Evidence::new(EvidenceKind::Bucket, scene.keeper.unix_ns());
+    evidence.request = Some(format!("lifecycle of s3://{bucket}"));
+    evidence.excerpt = Some(format!("{rules:?}"));
+    scene.evidence.push(evidence);
+    let enabled: Vec<_> = rules.iter().filter(|rule| rule.enabled).collect();
+    let early: Vec<String> = enabled
+        .iter()
+        .filter_map(|rule| Some((rule, rule.expire_days?)))
+        .filter(|(_, days)| {
+            let expiry = std::time::Duration::from_secs(u64::try_from(*days).unwrap_or(0) * 86_400);
+            retention.is_none_or(|retention| retention.is_zero() || expiry < retention)
+        })
+        .map(|(rule, days)| format!("{}: live objects after {days} days", rule.id))
+        .collect();
+    let facts = Facts::from([
+        ("noncurrent".to_owned(), json!(enabled.iter().filter(|rule| rule.noncurrent_expire_days.is_some()).count())),
+        ("incomplete".to_owned(), json!(enabled.iter().filter(|rule| rule.abort_incomplete_days.is_some()).count())),
+        ("early".to_owned(), json!(early)),
+    ]);
+    Ok(scene.facts(facts))
+}
+
+fn keys(objects: &[ObjectSummary], wanted: impl Fn(&str) -> bool) -> Value {
+    objects.iter().map(|object| object.key.as_str()).filter(|key| wanted(key)).collect()
+}
+
+fn signal_of(component: Component) -> Signal {
+    match component {
+        Component::Tempo => Signal::Traces,
+        Component::Mimir => Signal::Metrics,
+        _ => Signal::Logs,
+    }
+}
+
+fn has_layout_of(component: Component, key: &str) -> bool {
+    match signal_of(component) {
+        Signal::Logs => is_loki_key(key),
+        Signal::Traces => tempo_block::classify(key) != TempoObject::Foreign,
+        Signal::Metrics => MimirObject::parse(key) != MimirObject::Foreign,
+    }
+}

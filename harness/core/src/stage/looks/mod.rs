@@ -1,0 +1,204 @@
+//! Looks at the stack through the ports. One file a kind of thing looked at; what is seen is told, never judged.
+
+mod access;
+mod buckets;
+mod logs;
+mod metrics;
+mod traces;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use super::verbs::{Keeper, observation};
+use crate::{
+    observation::{Evidence, EvidenceKind, Facts, Look, Observation, Seen, answers::AnswerError},
+    ports::{Answer, ObjectSummary, PortError, Ports, Principal},
+    record::RecordError,
+    signal::{Labels, LogEntry, Sample, SignalRecord, Span},
+};
+
+/// A look that remembers what it has decoded: objects never change, so each is fetched once.
+pub(super) struct Glass {
+    look: Look,
+    entries: Cache<LogEntry>,
+    spans: Cache<Span>,
+    samples: Cache<Sample>,
+}
+
+/// What came of looking, before it is told as an observation.
+enum Told {
+    Seen(Seen),
+    Failed(PortError),
+}
+
+impl Glass {
+    pub(super) fn new(look: Look) -> Self {
+        Self { look, entries: Cache::default(), spans: Cache::default(), samples: Cache::default() }
+    }
+
+    /// Looks once.
+    pub(super) async fn look(&mut self, ports: &Ports, keeper: Keeper<'_>) -> Result<Observation, RecordError> {
+        let sent = ports.clock.now();
+        let mut scene = Scene { ports, keeper, evidence: Vec::new() };
+        let told = match self.look.clone() {
+            Look::LogChunks { bucket, selector, since_ms } => {
+                logs::chunks(&mut scene, &mut self.entries, &bucket, &selector, since_ms).await?
+            }
+            Look::IndexedLogChunks { bucket, selector, since_ms } => {
+                logs::indexed_chunks(&mut scene, &mut self.entries, &bucket, &selector, since_ms).await?
+            }
+            Look::LogQuery { selector, start_ns, end_ns, store_only } => {
+                logs::query(&mut scene, selector, start_ns, end_ns, store_only).await?
+            }
+            Look::TraceBlocks { bucket, trace_ids, since_s } => {
+                traces::blocks(&mut scene, &mut self.spans, &bucket, &trace_ids, since_s).await?
+            }
+            Look::TraceQuery { trace_ids, store_only } => traces::query(&mut scene, &trace_ids, store_only).await?,
+            Look::SampleBlocks { bucket, selector, since_ms } => {
+                metrics::blocks(&mut scene, &mut self.samples, &bucket, &selector, since_ms).await?
+            }
+            Look::SampleQuery { selector, start_ms, end_ms } => {
+                metrics::query(&mut scene, selector, start_ms, end_ms).await?
+            }
+            Look::BucketUse { bucket, component, others } => {
+                buckets::usage(&mut scene, &bucket, component, &others).await?
+            }
+            Look::BucketVersions { bucket, probe } => buckets::versions(&mut scene, &bucket, &probe).await,
+            Look::BucketLifecycle { bucket } => buckets::lifecycle(&mut scene, &bucket).await?,
+            Look::Access { principal, own, others, probe } => {
+                access::probe(&mut scene, principal, &own, &others, &probe).await
+            }
+        };
+        let received = ports.clock.now();
+        let seen = match told {
+            Told::Seen(seen) => seen,
+            Told::Failed(error) => Seen::Unseen { reason: error.to_string() },
+        };
+        Ok(observation(&self.look, sent, received, seen, scene.evidence))
+    }
+}
+
+/// Where a look takes place: the ports, and the evidence gathered so far.
+struct Scene<'a> {
+    ports: &'a Ports,
+    keeper: Keeper<'a>,
+    evidence: Vec<Evidence>,
+}
+
+impl Scene<'_> {
+    async fn list(&mut self, bucket: &str, prefix: &str) -> Result<Vec<ObjectSummary>, PortError> {
+        let mut evidence = Evidence::new(EvidenceKind::Listing, self.keeper.unix_ns());
+        evidence.request = Some(format!("list s3://{bucket}/{prefix}"));
+        let listed = self.ports.objects.list(Principal::Harness, bucket, prefix).await;
+        evidence.excerpt = Some(match &listed {
+            Ok(objects) => format!("{} keys", objects.len()),
+            Err(error) => error.to_string(),
+        });
+        self.evidence.push(evidence);
+        listed
+    }
+
+    /// Reads a whole answer with `read`, keeping its body; a body that cannot be read is a defect.
+    fn read<T>(
+        &mut self,
+        answer: Answer,
+        read: impl Fn(&[u8]) -> Result<T, AnswerError>,
+    ) -> Result<Result<T, String>, RecordError> {
+        let mut evidence = answer.evidence;
+        evidence.body = Some(self.keeper.keep(&answer.body)?);
+        let request = evidence.request.clone().unwrap_or_default();
+        self.evidence.push(evidence);
+        Ok(read(&answer.body).map_err(|error| format!("{request}: {error}")))
+    }
+
+    /// An answer that is none: the look failed.
+    fn refused(&mut self, answer: Answer) -> Told {
+        let target = answer.evidence.request.clone().unwrap_or_default();
+        let reason = format!("status {}: {}", answer.status, answer.evidence.excerpt.clone().unwrap_or_default());
+        self.evidence.push(answer.evidence);
+        Told::Failed(PortError::Refused { target, reason })
+    }
+
+    /// Tells the records of one answer.
+    fn answered<R: SignalRecord>(
+        &mut self,
+        answer: Answer,
+        read: impl Fn(&[u8]) -> Result<Vec<R>, AnswerError>,
+    ) -> Result<Told, RecordError> {
+        if answer.status != 200 {
+            return Ok(self.refused(answer));
+        }
+        match self.read(answer, read)? {
+            Ok(records) => self.records(records, Vec::new()),
+            Err(defect) => self.records(Vec::<R>::new(), vec![defect]),
+        }
+    }
+
+    fn facts(&self, facts: Facts) -> Told {
+        Told::Seen(Seen::Facts { facts })
+    }
+
+    /// Tells records, sorted so that the same set has the same body.
+    fn records<R: SignalRecord>(&self, mut records: Vec<R>, defects: Vec<String>) -> Result<Told, RecordError> {
+        records.sort_by_cached_key(SignalRecord::identity);
+        let body = self.keeper.keep_records(&records)?;
+        Ok(Told::Seen(Seen::Records { signal: R::SIGNAL, body, count: records.len(), defects }))
+    }
+}
+
+/// What was decoded out of objects, by the name of each.
+struct Cache<R> {
+    known: BTreeMap<String, Decoded<R>>,
+}
+
+impl<R> Default for Cache<R> {
+    fn default() -> Self {
+        Self { known: BTreeMap::new() }
+    }
+}
+
+/// What one object (or block of objects) holds of what is looked for.
+struct Decoded<R> {
+    records: Vec<R>,
+    evidence: Vec<Evidence>,
+    defect: Option<String>,
+}
+
+impl<R> Decoded<R> {
+    fn nothing() -> Self {
+        Self { records: Vec::new(), evidence: Vec::new(), defect: None }
+    }
+
+    fn unreadable(reason: impl ToString, evidence: Evidence) -> Self {
+        Self { records: Vec::new(), evidence: vec![evidence], defect: Some(reason.to_string()) }
+    }
+}
+
+impl<R: SignalRecord + Clone + Serialize> Cache<R> {
+    /// Forgets objects that are gone.
+    fn retain(&mut self, listed: &BTreeSet<String>) {
+        self.known.retain(|name, _| listed.contains(name));
+    }
+
+    fn knows(&self, name: &str) -> bool {
+        self.known.contains_key(name)
+    }
+
+    /// Everything known, with the evidence of the objects it is from.
+    fn tell(&self, scene: &mut Scene<'_>) -> Result<Told, RecordError> {
+        let mut records = Vec::new();
+        let mut defects = Vec::new();
+        for decoded in self.known.values() {
+            records.extend(decoded.records.iter().cloned());
+            defects.extend(decoded.defect.clone());
+            scene.evidence.extend(decoded.evidence.iter().cloned());
+        }
+        scene.records(records, defects)
+    }
+}
+
+/// Whether `labels` has every label of `selector`.
+fn selected(labels: &Labels, selector: &Labels) -> bool {
+    selector.iter().all(|(name, value)| labels.get(name) == Some(value))
+}

@@ -1,0 +1,125 @@
+//! Spans: out of blocks, by query.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Cache, Decoded, Scene, Told};
+use crate::{
+    formats::tempo_block::{self, BlockFile, BlockKey, TempoObject, TraceId},
+    observation::{Evidence, EvidenceKind, answers},
+    ports::{PortError, Principal, QueryRequest, TraceSource},
+    record::RecordError,
+    signal::Span,
+};
+
+/// The tenant of a Tempo without multitenancy.
+const TENANT_PREFIX: &str = "single-tenant/";
+
+/// Spans of `trace_ids` in every block that has a `meta.json` and ends at `since_s` or later.
+pub(super) async fn blocks(
+    scene: &mut Scene<'_>,
+    cache: &mut Cache<Span>,
+    bucket: &str,
+    trace_ids: &[String],
+    since_s: i64,
+) -> Result<Told, RecordError> {
+    let objects = match scene.list(bucket, TENANT_PREFIX).await {
+        Ok(objects) => objects,
+        Err(error) => return Ok(Told::Failed(error)),
+    };
+    let complete: BTreeMap<String, BlockKey> = objects
+        .iter()
+        .filter(|object| object.modified_ms >= since_s.saturating_mul(1000))
+        .filter_map(|object| match tempo_block::classify(&object.key) {
+            TempoObject::Block(key) if key.file == BlockFile::Meta => Some((object.key.clone(), key)),
+            _ => None,
+        })
+        .collect();
+    let wanted: BTreeSet<TraceId> = trace_ids.iter().filter_map(|id| trace_id(id)).collect();
+    cache.retain(&complete.keys().cloned().collect());
+    for (meta_key, block) in complete.iter().filter(|(key, _)| !cache.knows(key)).collect::<Vec<_>>() {
+        match block_spans(scene, bucket, meta_key, block, &wanted).await? {
+            Ok(decoded) => {
+                cache.known.insert(meta_key.clone(), decoded);
+            }
+            Err(PortError::NotFound { .. }) => {}
+            Err(error) => return Ok(Told::Failed(error)),
+        }
+    }
+    cache.tell(scene)
+}
+
+async fn block_spans(
+    scene: &Scene<'_>,
+    bucket: &str,
+    meta_key: &str,
+    block: &BlockKey,
+    wanted: &BTreeSet<TraceId>,
+) -> Result<Result<Decoded<Span>, PortError>, RecordError> {
+    let objects = &scene.ports.objects;
+    let data_key = block.sibling(BlockFile::Data).to_string();
+    let (meta_bytes, data) = match (
+        objects.get(Principal::Harness, bucket, meta_key).await,
+        objects.get(Principal::Harness, bucket, &data_key).await,
+    ) {
+        (Ok(meta), Ok(data)) => (meta, data),
+        (Err(error), _) | (_, Err(error)) => return Ok(Err(error)),
+    };
+    let mut evidence = Evidence::new(EvidenceKind::Object, scene.keeper.unix_ns());
+    evidence.object = Some(format!("{bucket}/{data_key}"));
+    let name = format!("{bucket}/{data_key}");
+    let read = tempo_block::read_meta(&format!("{bucket}/{meta_key}"), &meta_bytes).and_then(|meta| {
+        tempo_block::read_spans_of(&name, data.clone(), Some(&meta), wanted).map(|found| (meta, found))
+    });
+    let (meta, found) = match read {
+        Ok(read) => read,
+        Err(error) => {
+            evidence.body = Some(scene.keeper.keep(&data)?);
+            return Ok(Ok(Decoded::unreadable(error, evidence)));
+        }
+    };
+    if found.spans.is_empty() {
+        return Ok(Ok(Decoded::nothing()));
+    }
+    evidence.body = Some(scene.keeper.keep(&data)?);
+    evidence.excerpt = Some(format!(
+        "block {} of {} traces, {}{}: {} spans of this stimulus",
+        block.block_id,
+        meta.total_objects,
+        meta.format,
+        if found.tested { "" } else { " (a version that is not tested)" },
+        found.spans.len()
+    ));
+    let mut meta_evidence = Evidence::new(EvidenceKind::Object, scene.keeper.unix_ns());
+    meta_evidence.object = Some(format!("{bucket}/{meta_key}"));
+    meta_evidence.body = Some(scene.keeper.keep(&meta_bytes)?);
+    Ok(Ok(Decoded { records: found.spans, evidence: vec![meta_evidence, evidence], defect: None }))
+}
+
+/// Spans of `trace_ids`, asked for one by one.
+pub(super) async fn query(scene: &mut Scene<'_>, trace_ids: &[String], store_only: bool) -> Result<Told, RecordError> {
+    let source = if store_only { TraceSource::Blocks } else { TraceSource::Any };
+    let mut spans = Vec::new();
+    let mut defects = Vec::new();
+    for trace_id in trace_ids {
+        let request = QueryRequest::Trace { trace_id: trace_id.clone(), source };
+        let answer = match scene.ports.query.query(&request).await {
+            Ok(answer) => answer,
+            Err(error) => return Ok(Told::Failed(error)),
+        };
+        // Tempo answers 404 for a trace that it does not have.
+        match answer.status {
+            404 => scene.evidence.push(answer.evidence),
+            200 => match scene.read(answer, answers::spans)? {
+                Ok(found) => spans.extend(found),
+                Err(defect) => defects.push(defect),
+            },
+            _ => return Ok(scene.refused(answer)),
+        }
+    }
+    scene.records(spans, defects)
+}
+
+/// A trace id of 32 hex digits as bytes.
+fn trace_id(text: &str) -> Option<TraceId> {
+    hex::decode(text).ok()?.try_into().ok()
+}

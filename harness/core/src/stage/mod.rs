@@ -1,0 +1,16 @@
+//! The verbs in which a scenario is written: make a stimulus, expect, show the absence, push, watch, stop and start. Every verb
+//! records what it does. Must not know any address or client, nor which scenarios there are.
+
+mod claims;
+mod design;
+mod looks;
+mod stimulus;
+mod verbs;
+mod watched;
+
+pub(crate) use claims::lock;
+pub use claims::{Access, Claim, ClaimError, Claims, Resource};
+pub use design::{BUCKETS, bucket_of, owner_of};
+pub use stimulus::Stimulus;
+pub use verbs::{Patience, RunContext, Stage, StageError, Watcher};
+pub use watched::Watched;

@@ -1,0 +1,178 @@
+use std::collections::BTreeSet;
+
+use super::bucket_of;
+use crate::{
+    observation::Look,
+    signal::{Labels, LogEntry, Sample, Signal, Span},
+    stimulus::Batch,
+};
+
+/// Records that one scenario sends, with what is needed to find exactly them again.
+#[derive(Debug, Clone)]
+pub struct Stimulus {
+    pub(super) name: String,
+    pub(super) signal: Signal,
+    pub(super) parts: Vec<Part>,
+    pub(super) expected: String,
+    pub(super) count: u64,
+    selector: Labels,
+    trace_ids: Vec<String>,
+    first_ns: i64,
+    last_ns: i64,
+}
+
+/// What one push carries.
+#[derive(Debug, Clone)]
+pub(super) struct Part {
+    pub(super) batch: Batch,
+    pub(super) first: u64,
+    pub(super) refusal_wanted: bool,
+}
+
+/// Nanoseconds by which looks reach beyond the stimulus' own times.
+const MARGIN_NS: i64 = 60_000_000_000;
+
+impl Stimulus {
+    /// `accepted` is meant to be accepted, `refused` to be refused; `keep` keeps the records as one body and gives its hash.
+    pub(super) fn new<E>(
+        run: &str,
+        name: &str,
+        accepted: Vec<Batch>,
+        refused: Vec<Batch>,
+        keep: impl FnOnce(&[u8]) -> Result<String, E>,
+    ) -> Result<Self, E> {
+        let mut parts = Vec::new();
+        let mut body = Vec::new();
+        let mut count = 0_u64;
+        let mut span = TimeSpan::default();
+        let mut trace_ids = BTreeSet::new();
+        let signal = accepted.first().map_or(Signal::Logs, Batch::signal);
+        let meant =
+            accepted.into_iter().map(|batch| (batch, false)).chain(refused.into_iter().map(|batch| (batch, true)));
+        for (batch, refusal_wanted) in meant {
+            describe(&batch, &mut body, &mut span, &mut trace_ids);
+            let first = count;
+            count += batch.len() as u64;
+            parts.push(Part { batch, first, refusal_wanted });
+        }
+        let selector = [("run".to_owned(), run.to_owned()), ("stimulus".to_owned(), name.to_owned())].into();
+        Ok(Self {
+            name: name.to_owned(),
+            signal,
+            parts,
+            expected: keep(&body)?,
+            count,
+            selector,
+            trace_ids: trace_ids.into_iter().collect(),
+            first_ns: span.first.unwrap_or(0),
+            last_ns: span.last.unwrap_or(0),
+        })
+    }
+
+    /// How many records there are.
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// The look into the objects of the bucket that the design names for this signal.
+    pub fn in_objects(&self) -> Look {
+        let bucket = bucket_of(self.signal).to_owned();
+        match self.signal {
+            Signal::Logs => {
+                Look::LogChunks { bucket, selector: self.selector.clone(), since_ms: self.since_ns() / 1_000_000 }
+            }
+            Signal::Traces => Look::TraceBlocks {
+                bucket,
+                trace_ids: self.trace_ids.clone(),
+                since_s: self.since_ns() / 1_000_000_000,
+            },
+            Signal::Metrics => {
+                Look::SampleBlocks { bucket, selector: self.selector.clone(), since_ms: self.since_ns() / 1_000_000 }
+            }
+        }
+    }
+
+    /// The look through the query API.
+    pub fn by_query(&self) -> Look {
+        self.query(false)
+    }
+
+    /// The look through a reader that cannot ask an ingester. Metrics have none on a running Mimir: theirs is the plain query.
+    pub fn by_store_only_query(&self) -> Look {
+        self.query(true)
+    }
+
+    /// The look at the chunks that index objects in the bucket list; for logs.
+    pub fn in_index(&self) -> Look {
+        Look::IndexedLogChunks {
+            bucket: bucket_of(self.signal).to_owned(),
+            selector: self.selector.clone(),
+            since_ms: self.since_ns() / 1_000_000,
+        }
+    }
+
+    fn query(&self, store_only: bool) -> Look {
+        let (start_ns, end_ns) = (self.since_ns(), self.last_ns + MARGIN_NS);
+        match self.signal {
+            Signal::Logs => Look::LogQuery { selector: self.selector.clone(), start_ns, end_ns, store_only },
+            Signal::Traces => Look::TraceQuery { trace_ids: self.trace_ids.clone(), store_only },
+            Signal::Metrics => Look::SampleQuery {
+                selector: self.selector.clone(),
+                start_ms: start_ns / 1_000_000,
+                end_ms: end_ns / 1_000_000,
+            },
+        }
+    }
+
+    fn since_ns(&self) -> i64 {
+        self.first_ns - MARGIN_NS
+    }
+}
+
+#[derive(Default)]
+struct TimeSpan {
+    first: Option<i64>,
+    last: Option<i64>,
+}
+
+impl TimeSpan {
+    fn reach(&mut self, first: i64, last: i64) {
+        self.first = Some(self.first.map_or(first, |known| known.min(first)));
+        self.last = Some(self.last.map_or(last, |known| known.max(last)));
+    }
+}
+
+fn describe(batch: &Batch, body: &mut Vec<u8>, span: &mut TimeSpan, trace_ids: &mut BTreeSet<String>) {
+    match batch {
+        Batch::Logs(entries) => {
+            for entry in entries {
+                let LogEntry { timestamp_ns, .. } = entry;
+                span.reach(*timestamp_ns, *timestamp_ns);
+                append_line(body, entry);
+            }
+        }
+        Batch::Traces(spans) => {
+            for sent in spans {
+                let Span { start_ns, end_ns, trace_id, .. } = sent;
+                span.reach(*start_ns, *end_ns);
+                trace_ids.insert(trace_id.clone());
+                append_line(body, sent);
+            }
+        }
+        Batch::Series(samples) => {
+            for sample in samples {
+                let Sample { timestamp_ms, .. } = sample;
+                span.reach(timestamp_ms.saturating_mul(1_000_000), timestamp_ms.saturating_mul(1_000_000));
+                append_line(body, sample);
+            }
+        }
+    }
+}
+
+/// One record as a line of NDJSON. The record types have string keys and no other way to fail, so a record always has a line.
+pub(super) fn append_line(body: &mut Vec<u8>, record: &impl serde::Serialize) {
+    if let Ok(line) = serde_json::to_vec(record) {
+        body.extend_from_slice(&line);
+        body.push(b'\n');
+    }
+}

@@ -1,0 +1,446 @@
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use thiserror::Error;
+
+use super::{Stimulus, Watched, bucket_of, looks::Glass, owner_of, stimulus::append_line};
+use crate::{
+    catalogue::{Catalogue, ClauseId},
+    ledger::LedgerEntry,
+    observation::{Evidence, EvidenceKind, Look, Observation, Oracle},
+    poll::{Ended, Schedule, Step, until},
+    ports::{Component, Ports, ProcessProof, QueryRequest, Stop, Tick},
+    prediction,
+    record::{Entry, Event, RecordError, Recorder, RunInfo, RunRecord, assemble},
+    signal::Signal,
+    stimulus::{Batch, Route},
+    verdict::{
+        BodyError, Control, Expectation, Halt, HaltKind, Judgement, PredictedLatency, Prediction, Rule, Verdict, judge,
+        satisfied,
+    },
+};
+
+/// How many lines of a component's log are kept when a wait ended without a yes.
+const PROBLEM_LINES: usize = 5;
+
+/// How long things are waited for that have no bound of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience {
+    /// Records of a clause without a bound.
+    pub records: Duration,
+    /// A claim that another scenario holds.
+    pub claims: Duration,
+}
+
+/// Follows what happens, for people; gets every entry of the record as it is written.
+pub trait Watcher: Send + Sync {
+    /// `entry` was recorded for `scenario`.
+    fn note(&self, scenario: &str, entry: &Entry);
+}
+
+/// What all scenarios of a run share.
+pub struct RunContext {
+    /// The run.
+    pub info: RunInfo,
+    /// Where it is recorded.
+    pub folder: PathBuf,
+    /// The outside world.
+    pub ports: Ports,
+    /// The criteria.
+    pub catalogue: Arc<Catalogue>,
+    /// How long things are waited for.
+    pub patience: Patience,
+    /// Who follows.
+    pub watcher: Arc<dyn Watcher>,
+}
+
+/// Why a scenario does not go on.
+#[derive(Debug, Error)]
+pub enum StageError {
+    /// The stack or its set-up does not let it.
+    #[error("{}", .0.reason)]
+    Halted(Halt),
+    /// What happens can no longer be recorded.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// What was recorded can no longer be read.
+    #[error(transparent)]
+    Body(#[from] BodyError),
+}
+
+impl StageError {
+    /// The stack or its set-up does not let the scenario go on.
+    pub fn blocked(reason: impl Into<String>) -> Self {
+        Self::Halted(Halt { kind: HaltKind::Blocked, reason: reason.into() })
+    }
+}
+
+/// Where one scenario is driven.
+#[derive(Clone)]
+pub struct Stage {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    context: Arc<RunContext>,
+    scenario: String,
+    recorder: Recorder,
+    entries: Mutex<Vec<Entry>>,
+}
+
+impl Stage {
+    /// Opens the stage and the record of `scenario`, which must not have been driven in this run before.
+    pub fn open(context: Arc<RunContext>, scenario: &str) -> Result<Self, RecordError> {
+        let recorder = Recorder::open(&context.folder, scenario, &context.info, context.ports.clock.now())?;
+        Ok(Self {
+            inner: Arc::new(Inner { context, scenario: scenario.to_owned(), recorder, entries: Mutex::default() }),
+        })
+    }
+
+    /// The run's id.
+    pub fn run_id(&self) -> &str {
+        &self.inner.context.info.id
+    }
+
+    /// The run's seed.
+    pub fn seed(&self) -> u64 {
+        self.inner.context.info.seed
+    }
+
+    /// Now on the wall clock, nanoseconds since the Unix epoch.
+    pub fn unix_ns(&self) -> i64 {
+        self.ports().clock.unix_ns()
+    }
+
+    /// Makes a stimulus of batches that are meant to be accepted, and of others that are meant to be refused.
+    pub fn stimulus(&self, name: &str, accepted: Vec<Batch>, refused: Vec<Batch>) -> Result<Stimulus, StageError> {
+        Ok(Stimulus::new(self.run_id(), name, accepted, refused, |body| self.inner.recorder.bodies().keep(body))?)
+    }
+
+    /// Expects every accepted record of `stimulus`, seen by the first of `looks` within the clause's bound, and by all others too.
+    /// `forced` says that persistence is brought about by a call, so that no bound is decided.
+    pub async fn expect(
+        &self,
+        clause: &str,
+        stimulus: &Stimulus,
+        looks: Vec<Look>,
+        forced: bool,
+    ) -> Result<Watched, StageError> {
+        let clause = self.known(clause)?;
+        let oracles: Vec<Oracle> = looks.iter().map(Look::oracle).collect();
+        let decisive = *oracles.first().ok_or_else(|| StageError::blocked(format!("{clause}: no look was given")))?;
+        let in_bucket = matches!(decisive, Oracle::Objects | Oracle::Index);
+        self.record(Event::Expected {
+            clause: clause.clone(),
+            scenario: self.inner.scenario.clone(),
+            expectation: Expectation::Records {
+                signal: stimulus.signal,
+                expected: stimulus.expected.clone(),
+                count: stimulus.count,
+                decisive,
+                oracles,
+            },
+            stimulus: Some(stimulus.name.clone()),
+            bound: self.bound(&clause),
+            patience: self.inner.context.patience.records,
+            forced,
+            bucket: in_bucket.then(|| bucket_of(stimulus.signal).to_owned()),
+        })?;
+        if in_bucket && !forced {
+            self.predict(&clause, stimulus.signal).await?;
+        }
+        Ok(Watched { clause, stimulus: stimulus.clone(), looks })
+    }
+
+    /// Shows that no look finds any of the records: before they are sent, a look that finds them could not be believed.
+    pub async fn absent(&self, watched: &Watched) -> Result<(), StageError> {
+        for look in &watched.looks {
+            let observation = Glass::new(look.clone()).look(self.ports(), self.keeper()).await?;
+            let control = Control {
+                name: format!("records that were not sent yet, by {}", look.oracle().describe()),
+                must_break: vec!["missing".to_owned()],
+                observation,
+            };
+            self.record(Event::Controlled { clause: watched.clause.clone(), control })?;
+        }
+        Ok(())
+    }
+
+    /// Sends the stimulus by `route`: each part once, its intent recorded first.
+    pub async fn push(&self, route: Route, stimulus: &Stimulus) -> Result<(), StageError> {
+        self.progress(format!("pushes {} records", stimulus.count()))?;
+        for (number, part) in stimulus.parts.iter().enumerate() {
+            let push = LedgerEntry {
+                route,
+                first: part.first,
+                last: (part.first + part.batch.len() as u64).saturating_sub(1),
+                refusal_wanted: part.refusal_wanted,
+                times: None,
+                outcome: None,
+            };
+            self.record(Event::Intended { stimulus: stimulus.name.clone(), push })?;
+            let answer = self.ports().push.push(route, &part.batch).await;
+            self.record(Event::Answered {
+                stimulus: stimulus.name.clone(),
+                number,
+                sent: answer.sent,
+                answered: answer.answered,
+                outcome: answer.outcome,
+                evidence: answer.evidence,
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Looks until every look has said yes or the clause's bound has passed, then judges.
+    pub async fn watch(&self, watched: &Watched) -> Result<Verdict, StageError> {
+        if self.verdict_so_far(&watched.clause)? == Verdict::Fail {
+            return self.judge(&watched.clause);
+        }
+        let case = self.case(&watched.clause)?;
+        let begun = case.ledger.last_answered().unwrap_or_else(|| self.now());
+        let limit = case.bound.filter(|_| !case.forced).unwrap_or(case.patience);
+        let deadline = begun.after(limit);
+        let open: Mutex<Vec<Glass>> = Mutex::new(watched.looks.iter().cloned().map(Glass::new).collect());
+        self.progress(format!("looks for {} records, until {deadline}", watched.stimulus.count()))?;
+        let ended = until(&*self.ports().clock, Schedule::default(), deadline, || async {
+            let glasses = std::mem::take(&mut *open.lock().unwrap_or_else(PoisonError::into_inner));
+            match self.look_through(&watched.clause, glasses).await {
+                Ok((still_open, status)) if still_open.is_empty() => Step::Ready(Ok(status)),
+                Ok((still_open, status)) => {
+                    *open.lock().unwrap_or_else(PoisonError::into_inner) = still_open;
+                    Step::NotYet(status)
+                }
+                Err(error) => Step::Ready(Err(error)),
+            }
+        })
+        .await;
+        match ended {
+            Ended::Ready(result) => {
+                result?;
+            }
+            Ended::TimedOut(_) | Ended::Never(_) => self.complaints(&watched.clause, watched.stimulus.signal).await?,
+        }
+        self.judge(&watched.clause)
+    }
+
+    /// Expects rules to hold of the stack's state.
+    pub fn expect_state(&self, clause: &str, rules: Vec<Rule>) -> Result<ClauseId, StageError> {
+        let clause = self.known(clause)?;
+        self.record(Event::Expected {
+            clause: clause.clone(),
+            scenario: self.inner.scenario.clone(),
+            expectation: Expectation::Facts { rules },
+            stimulus: None,
+            bound: None,
+            patience: self.inner.context.patience.records,
+            forced: false,
+            bucket: None,
+        })?;
+        Ok(clause)
+    }
+
+    /// Looks at a state in which the rules called `must_break` have to be broken.
+    pub async fn control(
+        &self,
+        clause: &ClauseId,
+        name: &str,
+        must_break: &[&str],
+        look: Look,
+    ) -> Result<(), StageError> {
+        let observation = Glass::new(look).look(self.ports(), self.keeper()).await?;
+        let control = Control {
+            name: name.to_owned(),
+            must_break: must_break.iter().map(|rule| (*rule).to_owned()).collect(),
+            observation,
+        };
+        self.record(Event::Controlled { clause: clause.clone(), control })
+    }
+
+    /// Looks once and judges.
+    pub async fn look_once(&self, clause: &ClauseId, look: Look) -> Result<Verdict, StageError> {
+        let observation = Glass::new(look).look(self.ports(), self.keeper()).await?;
+        self.record(Event::Observed { clause: clause.clone(), observation })?;
+        self.judge(clause)
+    }
+
+    /// Stops and starts a component for the sake of `clauses`, which are forced thereby.
+    pub async fn restart(&self, component: Component, how: Stop, clauses: &[&ClauseId]) -> Result<(), StageError> {
+        self.progress(format!("restarts {component}"))?;
+        let stopped = self
+            .ports()
+            .lifecycle
+            .stop(component, how)
+            .await
+            .map_err(|error| StageError::blocked(error.to_string()))?;
+        self.moved(clauses, &stopped)?;
+        let started =
+            self.ports().lifecycle.start(component).await.map_err(|error| StageError::blocked(error.to_string()))?;
+        self.moved(clauses, &started)
+    }
+
+    /// Says to people what the scenario does or waits for.
+    pub fn progress(&self, status: String) -> Result<(), StageError> {
+        self.record(Event::Progress { scenario: self.inner.scenario.clone(), status })
+    }
+
+    /// The outside world.
+    pub fn ports(&self) -> &Ports {
+        &self.inner.context.ports
+    }
+
+    /// Records that `clause` cannot be tried or carried to its end, and judges it.
+    pub(crate) fn halt(&self, clause: &ClauseId, halt: Halt) -> Result<(), StageError> {
+        self.record(Event::Halted { clause: clause.clone(), halt })?;
+        if self.so_far().cases.contains_key(clause) {
+            self.judge(clause)?;
+        }
+        Ok(())
+    }
+
+    /// What was recorded on this stage so far.
+    pub(crate) fn so_far(&self) -> RunRecord {
+        assemble(&self.inner.entries.lock().unwrap_or_else(PoisonError::into_inner), false)
+    }
+
+    /// Records an event.
+    pub(crate) fn record(&self, event: Event) -> Result<(), StageError> {
+        let entry = Entry { at: self.now(), event };
+        self.inner.recorder.append(&entry)?;
+        self.inner.context.watcher.note(&self.inner.scenario, &entry);
+        self.inner.entries.lock().unwrap_or_else(PoisonError::into_inner).push(entry);
+        Ok(())
+    }
+
+    async fn look_through(&self, clause: &ClauseId, glasses: Vec<Glass>) -> Result<(Vec<Glass>, String), StageError> {
+        let mut still_open = Vec::new();
+        let mut status = Vec::new();
+        for mut glass in glasses {
+            let observation = glass.look(self.ports(), self.keeper()).await?;
+            let objections = satisfied(&self.case(clause)?, &observation, self.inner.recorder.bodies())?;
+            self.record(Event::Observed { clause: clause.clone(), observation })?;
+            if !objections.is_empty() {
+                status.extend(objections.iter().map(|finding| finding.found.clone()));
+                still_open.push(glass);
+            }
+        }
+        Ok((still_open, status.join("; ")))
+    }
+
+    async fn predict(&self, clause: &ClauseId, signal: Signal) -> Result<(), StageError> {
+        let component = owner_of(signal);
+        let Ok(answer) = self.ports().query.query(&QueryRequest::Configuration { component }).await else {
+            return Ok(());
+        };
+        let mut evidence = answer.evidence;
+        evidence.kind = EvidenceKind::Configuration;
+        evidence.body = Some(self.inner.recorder.bodies().keep(&answer.body)?);
+        let Some(persistence) = prediction::persistence(signal, &answer.body) else { return Ok(()) };
+        let prediction = Prediction {
+            latency: PredictedLatency {
+                earliest_s: persistence.earliest.as_secs_f64(),
+                latest_s: persistence.latest.as_secs_f64(),
+            },
+            settings: persistence.settings,
+            bucket: persistence.bucket,
+        };
+        self.record(Event::Predicted { clause: clause.clone(), prediction, evidence })
+    }
+
+    async fn complaints(&self, clause: &ClauseId, signal: Signal) -> Result<(), StageError> {
+        let lines = self.ports().logs.problems(owner_of(signal), PROBLEM_LINES).await;
+        if lines.is_empty() { Ok(()) } else { self.record(Event::Complained { clause: clause.clone(), lines }) }
+    }
+
+    fn moved(&self, clauses: &[&ClauseId], proof: &ProcessProof) -> Result<(), StageError> {
+        let mut evidence = Evidence::new(EvidenceKind::Process, self.unix_ns());
+        evidence.component = Some(proof.component.to_string());
+        evidence.excerpt = Some(format!(
+            "before {}, after {}{}",
+            proof.before.as_deref().unwrap_or("none"),
+            proof.after.as_deref().unwrap_or("none"),
+            proof.exit.as_deref().map(|exit| format!(", ended with {exit}")).unwrap_or_default()
+        ));
+        self.record(Event::Moved { clauses: clauses.iter().map(|clause| (*clause).clone()).collect(), evidence })
+    }
+
+    fn judge(&self, clause: &ClauseId) -> Result<Verdict, StageError> {
+        let judgement = self.judgement(clause)?;
+        let verdict = judgement.verdict;
+        self.record(Event::Judged { clause: clause.clone(), judgement })?;
+        Ok(verdict)
+    }
+
+    fn verdict_so_far(&self, clause: &ClauseId) -> Result<Verdict, StageError> {
+        Ok(self.judgement(clause)?.verdict)
+    }
+
+    fn judgement(&self, clause: &ClauseId) -> Result<Judgement, StageError> {
+        Ok(judge(&self.case(clause)?, self.inner.recorder.bodies())?)
+    }
+
+    fn case(&self, clause: &ClauseId) -> Result<crate::verdict::Case, StageError> {
+        let unexpected = || StageError::blocked(format!("{clause}: nothing was expected of it"));
+        self.so_far().cases.remove(clause).ok_or_else(unexpected)
+    }
+
+    fn known(&self, clause: &str) -> Result<ClauseId, StageError> {
+        let id: ClauseId = clause.parse().map_err(|error| StageError::blocked(format!("{error}")))?;
+        match self.inner.context.catalogue.clause(&id) {
+            Some(_) => Ok(id),
+            None => Err(StageError::blocked(format!("{clause}: not in the catalogue"))),
+        }
+    }
+
+    fn bound(&self, clause: &ClauseId) -> Option<Duration> {
+        self.inner.context.catalogue.clause(clause).and_then(|clause| clause.bound)
+    }
+
+    fn keeper(&self) -> Keeper<'_> {
+        Keeper { stage: self }
+    }
+
+    fn now(&self) -> Tick {
+        self.ports().clock.now()
+    }
+}
+
+/// Keeps the bodies of what a look saw.
+pub(super) struct Keeper<'a> {
+    stage: &'a Stage,
+}
+
+impl Keeper<'_> {
+    /// Keeps an object or answer.
+    pub(super) fn keep(&self, body: &[u8]) -> Result<String, RecordError> {
+        self.stage.inner.recorder.bodies().keep(body)
+    }
+
+    /// Keeps records as NDJSON.
+    pub(super) fn keep_records<R: serde::Serialize>(&self, records: &[R]) -> Result<String, RecordError> {
+        let mut body = Vec::new();
+        for record in records {
+            append_line(&mut body, record);
+        }
+        self.keep(&body)
+    }
+
+    /// Now, nanoseconds since the Unix epoch, for evidence.
+    pub(super) fn unix_ns(&self) -> i64 {
+        self.stage.unix_ns()
+    }
+}
+
+/// One look's observation from its parts.
+pub(super) fn observation(
+    look: &Look,
+    sent: Tick,
+    received: Tick,
+    seen: crate::observation::Seen,
+    evidence: Vec<Evidence>,
+) -> Observation {
+    Observation { look: look.clone(), sent, received, seen, evidence }
+}

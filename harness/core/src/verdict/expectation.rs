@@ -1,0 +1,156 @@
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::PredictedLatency;
+use crate::{
+    catalogue::ClauseId,
+    ledger::Ledger,
+    observation::{Observation, Oracle},
+    ports::LogLine,
+    signal::Signal,
+};
+
+/// What must be seen.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "expectation", rename_all = "kebab-case")]
+pub enum Expectation {
+    /// Every acked record of a stimulus exactly once, field for field; none that was rejected or never sent.
+    Records {
+        /// Of which signal.
+        signal: Signal,
+        /// SHA-256 of the stimulus' records as NDJSON, in the order of their sequence numbers.
+        expected: String,
+        /// How many records the stimulus has.
+        count: u64,
+        /// The oracle whose first yes ends the clock.
+        decisive: Oracle,
+        /// Every oracle that has to say yes, the decisive one included.
+        oracles: Vec<Oracle>,
+    },
+    /// Facts of the stack's state.
+    Facts {
+        /// Every rule has to hold.
+        rules: Vec<Rule>,
+    },
+}
+
+/// One demand on one fact.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Rule {
+    /// The rule's name in findings.
+    pub name: String,
+    /// The fact that it is about.
+    pub fact: String,
+    /// What is asked of it.
+    pub check: Check,
+}
+
+impl Rule {
+    /// A demand that `fact` passes `check`; findings call it `name`.
+    pub fn new(name: &str, fact: &str, check: Check) -> Self {
+        Self { name: name.to_owned(), fact: fact.to_owned(), check }
+    }
+}
+
+/// What can be asked of a fact.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Check {
+    /// It is exactly this.
+    Is(serde_json::Value),
+    /// It is an empty list.
+    Empty,
+    /// It is a number of at least this.
+    AtLeast(u64),
+}
+
+impl Check {
+    /// What is asked for, in words.
+    pub fn describe(&self) -> String {
+        match self {
+            Self::Is(value) => value.to_string(),
+            Self::Empty => "none".to_owned(),
+            Self::AtLeast(least) => format!("at least {least}"),
+        }
+    }
+
+    /// Whether `value` is what is asked for.
+    pub fn holds(&self, value: &serde_json::Value) -> bool {
+        match self {
+            Self::Is(wanted) => value == wanted,
+            Self::Empty => value.as_array().is_some_and(Vec::is_empty),
+            Self::AtLeast(least) => value.as_u64().is_some_and(|number| number >= *least),
+        }
+    }
+}
+
+/// A look at a state in which the check has to say no, so that its yes is worth something.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Control {
+    /// What state that is, for people.
+    pub name: String,
+    /// The rules that have to be broken in it.
+    pub must_break: Vec<String>,
+    /// What was seen.
+    pub observation: Observation,
+}
+
+/// Persistence as the stack's live configuration lets expect it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Prediction {
+    /// Earliest and latest.
+    pub latency: PredictedLatency,
+    /// The settings that decide it, as `name=value`.
+    pub settings: Vec<String>,
+    /// The bucket that the component says it uses.
+    pub bucket: Option<String>,
+}
+
+/// Why a clause could not be tried or carried to its end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Halt {
+    /// Whose fault it is.
+    pub kind: HaltKind,
+    /// What happened.
+    pub reason: String,
+}
+
+/// Whose fault a halt is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HaltKind {
+    /// The stack or its set-up: the clause is blocked.
+    Blocked,
+    /// The user, or the end of the time given: what was seen so far counts.
+    Interrupted,
+}
+
+/// Everything that the judge needs to know of one clause; assembled from the record alone.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Case {
+    /// The clause.
+    pub clause: ClauseId,
+    /// The bound that the design sets, if it sets one.
+    pub bound: Option<Duration>,
+    /// How long after the last answer it was waited for, where there is no bound.
+    pub patience: Duration,
+    /// Whether persistence was brought about by a flush, shutdown or restart call.
+    pub forced: bool,
+    /// What must be seen.
+    pub expectation: Expectation,
+    /// The bucket that the records must be in, where they are looked for in one.
+    pub bucket: Option<String>,
+    /// What was sent.
+    pub ledger: Ledger,
+    /// What the configuration lets expect.
+    pub prediction: Option<Prediction>,
+    /// Looks at states in which the check has to say no.
+    pub controls: Vec<Control>,
+    /// Looks, in the order taken.
+    pub observations: Vec<Observation>,
+    /// What the component logged, where the wait ended without a yes.
+    pub problems: Vec<LogLine>,
+    /// Why it was not carried to its end, where it was not.
+    pub halt: Option<Halt>,
+}

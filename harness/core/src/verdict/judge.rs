@@ -1,0 +1,419 @@
+//! The judge: one clause's case in, the word on it out.
+
+use std::time::Duration;
+
+use super::{
+    Bodies, BodyError, Case, Check, Control, Expectation, Finding, HaltKind, Judgement, Latency, Rule, Verdict,
+    compare::{Item, compare, items},
+};
+use crate::{
+    ledger::Ledger,
+    observation::{Observation, Oracle, Seen},
+    ports::{PushOutcome, Tick},
+    signal::Signal,
+};
+
+/// Judges one clause. An error means that the record is incomplete or was altered, never that the stack did wrong.
+pub fn judge(case: &Case, bodies: &dyn Bodies) -> Result<Judgement, BodyError> {
+    let judgement = |verdict, findings, latency| Judgement { verdict, forced: case.forced, findings, latency };
+    if let Some(halt) = case.halt.as_ref().filter(|halt| halt.kind == HaltKind::Blocked) {
+        return Ok(judgement(
+            Verdict::Blocked,
+            vec![Finding::new("set-up", "a check that can take place", &halt.reason)],
+            None,
+        ));
+    }
+    if let Some(finding) = impossible_by_configuration(case) {
+        return Ok(judgement(Verdict::Fail, vec![finding], latency_of(case, None, None)));
+    }
+    match &case.expectation {
+        Expectation::Facts { rules } => {
+            let (verdict, findings) = judge_facts(case, rules);
+            Ok(judgement(verdict, findings, None))
+        }
+        Expectation::Records { signal, expected, decisive, oracles, .. } => {
+            let sent = Sent { signal: *signal, items: items(bodies, expected, *signal)?, ledger: &case.ledger };
+            judge_records(case, &sent, *decisive, oracles, bodies)
+        }
+    }
+}
+
+/// Whether this observation, taken alone, shows everything that the case expects of its oracle.
+pub fn satisfied(case: &Case, observation: &Observation, bodies: &dyn Bodies) -> Result<Vec<Finding>, BodyError> {
+    match &case.expectation {
+        Expectation::Facts { rules } => Ok(broken_rules(rules, observation)),
+        Expectation::Records { signal, expected, .. } => {
+            Sent { signal: *signal, items: items(bodies, expected, *signal)?, ledger: &case.ledger }
+                .differences(observation, bodies)
+        }
+    }
+}
+
+/// Whether the decisive oracle has said yes.
+pub fn decisive_says_yes(case: &Case, bodies: &dyn Bodies) -> Result<bool, BodyError> {
+    let Expectation::Records { decisive, .. } = &case.expectation else { return Ok(false) };
+    for observation in case.observations.iter().filter(|observation| observation.look.oracle() == *decisive) {
+        if satisfied(case, observation, bodies)?.is_empty() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// A bound that the live configuration cannot meet is missed whatever happens.
+fn impossible_by_configuration(case: &Case) -> Option<Finding> {
+    let (bound, prediction) = (case.bound?, case.prediction.as_ref()?);
+    (!case.forced && prediction.latency.earliest_s > bound.as_secs_f64()).then(|| {
+        Finding::new(
+            "impossible by configuration",
+            format!("a configuration that can persist within {}", seconds(bound)),
+            format!("earliest after {:.0} s: {}", prediction.latency.earliest_s, prediction.settings.join(", ")),
+        )
+    })
+}
+
+fn judge_facts(case: &Case, rules: &[Rule]) -> (Verdict, Vec<Finding>) {
+    let Some(observation) = case.observations.last() else {
+        return (Verdict::Inconclusive, vec![not_looked(case)]);
+    };
+    if let Seen::Unseen { reason } = &observation.seen {
+        return (Verdict::Inconclusive, vec![Finding::new("seen", "an answer", reason)]);
+    }
+    let findings = broken_rules(rules, observation);
+    if !findings.is_empty() {
+        return (Verdict::Fail, findings);
+    }
+    let broken: Vec<_> =
+        case.controls.iter().map(|control| rules_of(broken_rules(rules, &control.observation))).collect();
+    let unshown = controls_that_said_yes(&case.controls, &broken);
+    if unshown.is_empty() { (Verdict::Pass, Vec::new()) } else { (Verdict::Inconclusive, unshown) }
+}
+
+fn broken_rules(rules: &[Rule], observation: &Observation) -> Vec<Finding> {
+    let Seen::Facts { facts } = &observation.seen else {
+        return vec![Finding::new("seen", "facts", "something else")];
+    };
+    rules
+        .iter()
+        .filter_map(|rule| match facts.get(&rule.fact) {
+            Some(value) if rule.check.holds(value) => None,
+            Some(value) => Some(Finding::new(&rule.name, rule.check.describe(), describe_fact(&rule.check, value))),
+            None => Some(Finding::new(&rule.name, rule.check.describe(), format!("nothing called {}", rule.fact))),
+        })
+        .collect()
+}
+
+fn describe_fact(check: &Check, value: &serde_json::Value) -> String {
+    match (check, value.as_array()) {
+        (Check::Empty, Some(values)) => {
+            let named: Vec<String> = values.iter().take(3).map(ToString::to_string).collect();
+            format!("{}: {}{}", values.len(), named.join(", "), if values.len() > 3 { ", …" } else { "" })
+        }
+        _ => value.to_string(),
+    }
+}
+
+/// One finding for each control in which the check failed to say no, and one if there was no control at all. `broken` holds the
+/// rules that each control broke, in the order of the controls.
+fn controls_that_said_yes(controls: &[Control], broken: &[Vec<String>]) -> Vec<Finding> {
+    const RULE: &str = "shown to fail";
+    if controls.is_empty() {
+        return vec![Finding::new(RULE, "a state in which the check says no", "none was tried")];
+    }
+    controls
+        .iter()
+        .zip(broken)
+        .filter_map(|(control, broken)| {
+            let silent: Vec<&str> =
+                control.must_break.iter().filter(|rule| !broken.contains(rule)).map(String::as_str).collect();
+            let found = match &control.observation.seen {
+                Seen::Unseen { reason } => format!("the look failed: {reason}"),
+                _ if silent.is_empty() => return None,
+                _ => format!("no objection by: {}", silent.join(", ")),
+            };
+            Some(Finding::new(RULE, format!("the check says no to {}", control.name), found))
+        })
+        .collect()
+}
+
+/// The rules that these findings say are broken.
+fn rules_of(findings: Vec<Finding>) -> Vec<String> {
+    findings.into_iter().map(|finding| finding.rule).collect()
+}
+
+/// What was sent, ready to be compared with.
+struct Sent<'a> {
+    signal: Signal,
+    items: Vec<Item>,
+    ledger: &'a Ledger,
+}
+
+impl Sent<'_> {
+    fn differences(&self, observation: &Observation, bodies: &dyn Bodies) -> Result<Vec<Finding>, BodyError> {
+        match &observation.seen {
+            Seen::Records { signal, body, defects, .. } if *signal == self.signal => {
+                let mut findings = compare(&self.items, &items(bodies, body, *signal)?, self.ledger);
+                if let Some(first) = defects.first() {
+                    let found = format!("{} unreadable: {first}", defects.len());
+                    findings.push(Finding::new("readable", "objects and answers that can be read", found));
+                }
+                Ok(findings)
+            }
+            Seen::Unseen { reason } => Ok(vec![Finding::new("seen", "an answer", reason)]),
+            Seen::Records { .. } | Seen::Facts { .. } => {
+                Ok(vec![Finding::new("seen", "records of this signal", "something else")])
+            }
+        }
+    }
+
+    /// Whether comparing would notice that one record more, never sent, is not there.
+    fn notices_a_phantom(&self, observation: &Observation, bodies: &dyn Bodies) -> Result<bool, BodyError> {
+        let Seen::Records { signal, body, .. } = &observation.seen else { return Ok(false) };
+        let mut with_phantom = self.items.clone();
+        with_phantom.push(Item { identity: "a record that was never sent".into(), content: serde_json::Value::Null });
+        let mut ledger = self.ledger.clone();
+        let sequence = self.items.len() as u64;
+        let Some(route) = ledger.entries().first().map(|entry| entry.route) else { return Ok(false) };
+        let number = ledger.intend(route, sequence, sequence, false);
+        ledger.answer(number, Tick(0), Tick(0), PushOutcome::Acked);
+        let findings = compare(&with_phantom, &items(bodies, body, *signal)?, &ledger);
+        Ok(findings.iter().any(|finding| finding.rule == "missing"))
+    }
+}
+
+fn judge_records(
+    case: &Case,
+    sent: &Sent<'_>,
+    decisive: Oracle,
+    oracles: &[Oracle],
+    bodies: &dyn Bodies,
+) -> Result<Judgement, BodyError> {
+    let judgement = |verdict, findings, latency| Judgement { verdict, forced: case.forced, findings, latency };
+    let mut timelines = Vec::new();
+    for oracle in oracles {
+        timelines.push(Timeline::of(*oracle, case, sent, bodies)?);
+    }
+    let Some(main) = timelines.iter().find(|timeline| timeline.oracle == decisive) else {
+        return Ok(judgement(Verdict::Inconclusive, vec![not_looked(case)], None));
+    };
+    let latency = latency_of(case, main.last_no, main.first_yes.map(|(_, received)| received));
+    let refusals = refusals(&case.ledger);
+    if refusals.iter().any(|finding| finding.rule != "answered") {
+        return Ok(judgement(Verdict::Fail, refusals, latency));
+    }
+    if case.ledger.offered() == 0 {
+        return Ok(judgement(Verdict::Inconclusive, vec![Finding::new("sent", "records offered", "none")], latency));
+    }
+    if main.first_yes.is_none() {
+        let mut findings = main.objections.clone();
+        findings.extend(refusals);
+        findings.extend(broken_link(main, &timelines));
+        findings.extend(causes(case));
+        let waited_to_the_end = main.waited(case).is_some_and(|waited| waited >= case.bound.unwrap_or(case.patience));
+        if !waited_to_the_end || main.blind {
+            findings.insert(0, unfinished(case, main));
+            return Ok(judgement(Verdict::Inconclusive, findings, latency));
+        }
+        findings.push(Finding::new(
+            "in time",
+            format!("{} within {}", decisive.describe(), seconds(case.bound.unwrap_or(case.patience))),
+            format!("still not after {}", main.waited(case).map_or_else(|| "no look".to_owned(), seconds)),
+        ));
+        return Ok(judgement(Verdict::Fail, findings, latency));
+    }
+    let mut doubts = refusals;
+    for timeline in timelines.iter().filter(|timeline| timeline.first_yes.is_none()) {
+        let objections = timeline.objections.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+        doubts.push(Finding::new(
+            "oracles agree",
+            format!("{} to agree with {}", timeline.oracle.describe(), decisive.describe()),
+            if objections.is_empty() { "it was not asked".to_owned() } else { objections },
+        ));
+    }
+    doubts.extend(unshown_controls(case, sent, main, bodies)?);
+    if let (Some(bound), Some(latency)) = (case.bound.filter(|_| !case.forced), &latency) {
+        let bound_s = bound.as_secs_f64();
+        let upper = latency.upper_s.unwrap_or(f64::INFINITY);
+        if latency.lower_s > bound_s {
+            let found = format!("between {:.1} s and {upper:.1} s", latency.lower_s);
+            return Ok(judgement(
+                Verdict::Fail,
+                vec![Finding::new("in time", format!("within {}", seconds(bound)), found)],
+                Some(*latency),
+            ));
+        }
+        if upper > bound_s {
+            doubts.push(Finding::new(
+                "in time",
+                format!("within {}", seconds(bound)),
+                format!(
+                    "between {:.1} s and {upper:.1} s; looks no further apart than {:.1} s around the bound would decide",
+                    latency.lower_s,
+                    (upper - bound_s).min(bound_s - latency.lower_s).max(0.1)
+                ),
+            ));
+        }
+    }
+    let verdict = if doubts.is_empty() { Verdict::Pass } else { Verdict::Inconclusive };
+    Ok(judgement(verdict, doubts, latency))
+}
+
+/// What one oracle said over time.
+struct Timeline {
+    oracle: Oracle,
+    last_no: Option<Tick>,
+    first_yes: Option<(Tick, Tick)>,
+    objections: Vec<Finding>,
+    /// Whether the last look failed, so that its no says nothing about the stack's data.
+    blind: bool,
+}
+
+impl Timeline {
+    fn of(oracle: Oracle, case: &Case, sent: &Sent<'_>, bodies: &dyn Bodies) -> Result<Self, BodyError> {
+        let mut timeline = Self { oracle, last_no: None, first_yes: None, objections: Vec::new(), blind: false };
+        for observation in case.observations.iter().filter(|observation| observation.look.oracle() == oracle) {
+            let objections = sent.differences(observation, bodies)?;
+            if objections.is_empty() {
+                timeline.first_yes = Some((observation.sent, observation.received));
+                timeline.objections.clear();
+                break;
+            }
+            timeline.blind = matches!(observation.seen, Seen::Unseen { .. });
+            if !timeline.blind {
+                timeline.last_no = Some(observation.sent);
+            }
+            timeline.objections = objections;
+        }
+        Ok(timeline)
+    }
+
+    /// How long after the last answer the last no was sent.
+    fn waited(&self, case: &Case) -> Option<Duration> {
+        Some(self.last_no?.since(case.ledger.last_answered()?))
+    }
+}
+
+/// The latency interval; `None` before anything was answered.
+fn latency_of(case: &Case, last_no: Option<Tick>, first_yes: Option<Tick>) -> Option<Latency> {
+    let predicted = case.prediction.as_ref().map(|prediction| prediction.latency);
+    let bound_s = case.bound.map(|bound| bound.as_secs_f64());
+    let (Some(first_sent), Some(last_answered)) = (case.ledger.first_sent(), case.ledger.last_answered()) else {
+        return predicted.map(|predicted| Latency { lower_s: 0.0, upper_s: None, bound_s, predicted: Some(predicted) });
+    };
+    Some(Latency {
+        lower_s: last_no.map_or(0.0, |no| no.since(last_answered).as_secs_f64()),
+        upper_s: first_yes.map(|yes| yes.since(first_sent).as_secs_f64()),
+        bound_s,
+        predicted,
+    })
+}
+
+/// Pushes that were answered otherwise than they were meant to be.
+fn refusals(ledger: &Ledger) -> Vec<Finding> {
+    ledger
+        .entries()
+        .iter()
+        .filter_map(|entry| {
+            let records = format!("records {} to {}", entry.first, entry.last);
+            match (&entry.outcome, entry.refusal_wanted) {
+                (Some(PushOutcome::Acked), false) | (Some(PushOutcome::Rejected { .. }), true) => None,
+                (Some(PushOutcome::Acked), true) => Some(Finding::new(
+                    "refused",
+                    format!("{records}, which break the protocol's rules, to be refused"),
+                    "accepted",
+                )),
+                (Some(PushOutcome::Rejected { reason }), false) => {
+                    Some(Finding::new("accepted", format!("{records} accepted"), reason))
+                }
+                (Some(PushOutcome::Unknown { reason }), _) => {
+                    Some(Finding::new("answered", format!("an answer to {records}"), reason))
+                }
+                (None, _) => Some(Finding::new("answered", format!("an answer to {records}"), "none")),
+            }
+        })
+        .collect()
+}
+
+fn unshown_controls(
+    case: &Case,
+    sent: &Sent<'_>,
+    main: &Timeline,
+    bodies: &dyn Bodies,
+) -> Result<Vec<Finding>, BodyError> {
+    let mut broken = Vec::new();
+    for control in &case.controls {
+        let nothing_was_there = matches!(control.observation.seen, Seen::Records { count: 0, .. });
+        broken.push(if nothing_was_there {
+            rules_of(sent.differences(&control.observation, bodies)?)
+        } else {
+            Vec::new()
+        });
+    }
+    let mut findings = controls_that_said_yes(&case.controls, &broken);
+    let last = case.observations.iter().rev().find(|observation| observation.look.oracle() == main.oracle);
+    if let Some(last) = last
+        && !sent.notices_a_phantom(last, bodies)?
+    {
+        findings.push(Finding::new(
+            "shown to fail",
+            "a record that was never sent to be reported missing",
+            "it was not",
+        ));
+    }
+    Ok(findings)
+}
+
+/// Where the records got lost, as far as the oracles tell.
+fn broken_link(main: &Timeline, timelines: &[Timeline]) -> Option<Finding> {
+    let elsewhere: Vec<&str> = timelines
+        .iter()
+        .filter(|timeline| timeline.first_yes.is_some())
+        .map(|timeline| timeline.oracle.describe())
+        .collect();
+    (!elsewhere.is_empty()).then(|| {
+        Finding::new(
+            "first broken link",
+            format!("records in {}", main.oracle.describe()),
+            format!("accepted and complete by {}, so lost or late on the way from there", elsewhere.join(" and ")),
+        )
+    })
+}
+
+/// What the stack itself says about why.
+fn causes(case: &Case) -> Vec<Finding> {
+    let configured = case.prediction.as_ref().and_then(|prediction| prediction.bucket.as_ref());
+    let other_bucket = match (&case.bucket, configured) {
+        (Some(wanted), Some(configured)) if wanted != configured => Some(Finding::new(
+            "bucket",
+            format!("a component configured for {wanted}"),
+            format!("configured for {configured}"),
+        )),
+        _ => None,
+    };
+    let logged = case.problems.last().map(|line| {
+        Finding::new("log", "no complaint in the component's log", format!("{}: {}", line.component, line.text))
+    });
+    other_bucket.into_iter().chain(logged).collect()
+}
+
+fn unfinished(case: &Case, main: &Timeline) -> Finding {
+    let expected =
+        format!("looks at {} until {}", main.oracle.describe(), seconds(case.bound.unwrap_or(case.patience)));
+    let found = match (&case.halt, main.waited(case)) {
+        (Some(halt), _) => halt.reason.clone(),
+        (None, Some(waited)) => format!("the last clear no was sent after {}", seconds(waited)),
+        (None, None) => "no clear answer".to_owned(),
+    };
+    Finding::new("waited", expected, found)
+}
+
+fn not_looked(case: &Case) -> Finding {
+    let found = case.halt.as_ref().map_or_else(|| "none".to_owned(), |halt| halt.reason.clone());
+    Finding::new("seen", "a look", found)
+}
+
+/// `300 s`, `4.5 s`.
+fn seconds(duration: Duration) -> String {
+    let seconds = duration.as_secs_f64();
+    if seconds >= 10.0 || duration.subsec_millis() == 0 { format!("{seconds:.0} s") } else { format!("{seconds:.1} s") }
+}
