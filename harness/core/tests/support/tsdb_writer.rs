@@ -32,13 +32,6 @@ impl BitWriter {
         self.write(value, 8)
     }
 
-    /// Appends a number as `varbit_uint` or `varbit_int` in the bucket of `width` bits: 0, 3, 6, 9, 12, 18, 25, 56 or 64.
-    pub fn varbit(&mut self, value: u64, width: u32) -> &mut Self {
-        let ones = [0, 3, 6, 9, 12, 18, 25, 56, 64].iter().position(|each| *each == width).unwrap_or(8) as u32;
-        let prefix = if ones < 8 { ((1 << ones) - 1) << 1 } else { 0xff };
-        self.write(prefix, (ones + 1).min(8)).write(value, width)
-    }
-
     /// What was written, the last byte filled up with zeros.
     pub fn into_bytes(self) -> Vec<u8> {
         self.bytes

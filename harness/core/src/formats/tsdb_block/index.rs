@@ -13,7 +13,8 @@ const HEADER: usize = 5;
 const TABLE_OF_CONTENTS: usize = 6 * 8 + 4;
 /// A series is referred to by its offset divided by this.
 const SERIES_ALIGNMENT: usize = 16;
-const POSTINGS_ALIGNMENT: usize = 4;
+/// Of label indices and postings lists.
+const SECTION_ALIGNMENT: usize = 4;
 
 /// An index of which everything but the series was verified: header, table of contents, symbols, postings, all checksums.
 /// Each series is verified as it is read.
@@ -77,9 +78,10 @@ impl<'a> Index<'a> {
 
         let symbols = read_symbols(section(HEADER..contents.series))?;
         let mut label_indices = section(contents.label_indices..contents.postings);
+        label_indices.align(SECTION_ALIGNMENT)?;
         while !label_indices.is_empty() {
             label_indices.section("label index")?;
-            label_indices.align(POSTINGS_ALIGNMENT)?;
+            label_indices.align(SECTION_ALIGNMENT)?;
         }
         let mut label_indices_table = section(contents.label_indices_table..contents.postings_table);
         while !label_indices_table.is_empty() {
@@ -181,7 +183,7 @@ struct Postings<'a> {
 impl<'a> Postings<'a> {
     fn read(mut section: Cursor<'a>) -> Result<Self, FormatError> {
         let mut lists = Vec::new();
-        section.align(POSTINGS_ALIGNMENT)?;
+        section.align(SECTION_ALIGNMENT)?;
         while !section.is_empty() {
             let offset = section.offset();
             let mut list = section.section("postings list")?;
@@ -194,7 +196,7 @@ impl<'a> Postings<'a> {
                 return Err(place.error("postings in ascending order", "others"));
             }
             lists.push((offset, references));
-            section.align(POSTINGS_ALIGNMENT)?;
+            section.align(SECTION_ALIGNMENT)?;
         }
         Ok(Self { lists })
     }

@@ -15,6 +15,19 @@ mod tsdb_writer;
 
 use tsdb_writer::{BitWriter, segment_file, xor_chunk};
 
+trait WriteVarbit {
+    /// Appends a number as `varbit_uint` or `varbit_int` in the bucket of `width` bits: 0, 3, 6, 9, 12, 18, 25, 56 or 64.
+    fn varbit(&mut self, value: u64, width: u32) -> &mut Self;
+}
+
+impl WriteVarbit for BitWriter {
+    fn varbit(&mut self, value: u64, width: u32) -> &mut Self {
+        let ones = [0, 3, 6, 9, 12, 18, 25, 56, 64].iter().position(|each| *each == width).unwrap();
+        let prefix = if ones < 8 { ((1 << ones) - 1) << 1 } else { 0xff };
+        self.write(prefix, (ones as u32 + 1).min(8)).write(value, width)
+    }
+}
+
 struct Block {
     folder: &'static str,
     meta: &'static [u8],
@@ -404,11 +417,28 @@ fn sizes_beyond_the_chunk_are_refused_before_anything_is_reserved() {
     };
     for encoding in [2, 3] {
         for (data, expected) in [
-            (layout(&|bits| drop(bits.varbit(0, 0).varbit(1 << 50, 56))), "at most"),
-            (layout(&|bits| drop(bits.varbit(1 << 40, 56))), "a histogram schema"),
-            (layout(&|bits| drop(bits.varbit(53, 9))), "a histogram schema"),
             (
-                layout(&|bits| drop(bits.varbit(-53_i64 as u64, 9).varbit(0, 0).varbit(0, 0).varbit(u64::MAX, 64))),
+                layout(&|bits| {
+                    bits.varbit(0, 0).varbit(1 << 50, 56);
+                }),
+                "at most",
+            ),
+            (
+                layout(&|bits| {
+                    bits.varbit(1 << 40, 56);
+                }),
+                "a histogram schema",
+            ),
+            (
+                layout(&|bits| {
+                    bits.varbit(53, 9);
+                }),
+                "a histogram schema",
+            ),
+            (
+                layout(&|bits| {
+                    bits.varbit(-53_i64 as u64, 9).varbit(0, 0).varbit(0, 0).varbit(u64::MAX, 64);
+                }),
                 "at most",
             ),
             (one_span(u64::from(u32::MAX)), "spans of at most"),
@@ -510,7 +540,7 @@ proptest! {
         }
         let mut segment = file[..8].to_vec();
         segment.extend(&bytes);
-        SegmentFile::open("000001", &segment).unwrap().chunks().for_each(|chunk| drop(chunk));
+        SegmentFile::open("000001", &segment).unwrap().chunks().for_each(drop);
     }
 
     #[test]
