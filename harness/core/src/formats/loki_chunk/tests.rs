@@ -72,6 +72,20 @@ fn stored_chunks_hold_exactly_what_was_pushed() {
     }
 }
 
+/// Loki takes a head block without bytes for one without entries: it stores no block for a lone empty line, and it forgets the
+/// time of one that others follow.
+#[test]
+fn empty_lines_leave_the_traces_that_loki_leaves() {
+    let lost = read(&key_of("only-line-empty.chunk"), &fixture("only-line-empty.chunk")).unwrap();
+    assert_eq!(pushed("only-line-empty").len(), 1);
+    assert_eq!((lost.entries, lost.metadata.blocks), (vec![], vec![]));
+
+    let late = read(&key_of("first-line-empty.chunk"), &fixture("first-line-empty.chunk")).unwrap();
+    assert_eq!(late.entries, pushed("first-line-empty"));
+    assert_eq!(late.metadata.blocks[0].min_ns, late.entries[1].timestamp_ns);
+    assert_eq!(late.metadata.from_ms, late.entries[1].timestamp_ns / 1_000_000);
+}
+
 #[test]
 fn a_chunk_under_another_chunks_key_is_refused() {
     let bytes = fixture("snappy.chunk");
