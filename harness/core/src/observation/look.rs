@@ -128,14 +128,12 @@ pub enum Look {
         /// The bucket.
         bucket: String,
     },
-    /// What one principal's credentials open.
+    /// What each component's credentials open.
     Access {
-        /// Whose credentials.
-        principal: Principal,
-        /// The bucket that is its own.
-        own: String,
-        /// The buckets that are not.
-        others: Vec<String>,
+        /// The components that own a bucket, each with the principal that is tried for it.
+        owners: Vec<(Component, Principal)>,
+        /// Every bucket of the stack.
+        buckets: Vec<String>,
         /// Key that the probe writes, reads and deletes.
         probe: String,
     },
@@ -205,7 +203,7 @@ pub struct Observation {
     pub evidence: Vec<Evidence>,
 }
 
-/// The fact name for one operation of an access probe, such as `own.put` or `other.tempo-traces.list`.
-pub fn isolation_fact(bucket: Option<&str>, operation: &str) -> String {
-    bucket.map_or_else(|| format!("own.{operation}"), |bucket| format!("other.{bucket}.{operation}"))
+/// The name of the fact that tells whether `owner`'s credentials may do `operation` in `bucket`.
+pub fn isolation_fact(owner: Component, bucket: &str, operation: &str) -> String {
+    format!("{owner}.{bucket}.{operation}")
 }

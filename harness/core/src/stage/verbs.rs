@@ -6,20 +6,25 @@ use std::{
 
 use thiserror::Error;
 
-use super::{Stimulus, Watched, bucket_of, looks::Glass, owner_of, stimulus::append_line};
+use super::{
+    Stimulus, Watched, bucket_of,
+    looks::{Glass, remove_all_versions},
+    owner_of,
+    stimulus::append_line,
+};
 use crate::{
     catalogue::{Catalogue, ClauseId},
     ledger::LedgerEntry,
     observation::{Evidence, EvidenceKind, Look, Observation, Oracle},
     poll::{Ended, Schedule, Step, until},
-    ports::{Component, Ports, ProcessProof, QueryRequest, Stop, Tick},
+    ports::{Component, PortError, Ports, Principal, ProcessProof, QueryRequest, Stop, Tick},
     prediction,
     record::{Entry, Event, RecordError, Recorder, RunInfo, RunRecord, assemble},
     signal::Signal,
     stimulus::{Batch, Route},
     verdict::{
-        BodyError, Control, Expectation, Halt, HaltKind, Judgement, PredictedLatency, Prediction, Rule, Verdict, judge,
-        satisfied,
+        BodyError, Control, Expectation, Finding, Halt, HaltKind, Judgement, PredictedLatency, Prediction, Rule,
+        Verdict, judge, satisfied,
     },
 };
 
@@ -260,11 +265,58 @@ impl Stage {
         self.record(Event::Controlled { clause: clause.clone(), control })
     }
 
+    /// Looks at a bucket while it holds a key that nobody of the stack would write; the key is gone afterwards.
+    pub async fn with_foreign_key(
+        &self,
+        bucket: &str,
+        clause: &ClauseId,
+        must_break: &[&str],
+        look: Look,
+    ) -> Result<(), StageError> {
+        let key = self.probe_key("foreign");
+        let refused = |error: PortError| StageError::blocked(error.to_string());
+        self.ports().objects.put(Principal::Harness, bucket, &key, "foreign".into()).await.map_err(refused)?;
+        let looked = self.control(clause, "a bucket with a foreign key in it", must_break, look).await;
+        self.ports().objects.delete(Principal::Harness, bucket, &key, None).await.map_err(refused)?;
+        remove_all_versions(self.ports(), bucket, &key).await.map_err(refused)?;
+        looked
+    }
+
+    /// A key of this run and scenario for a probe; nothing of the stack looks like it.
+    pub fn probe_key(&self, purpose: &str) -> String {
+        format!("lgtm-verify-{purpose}-{}-{}", self.run_id(), self.inner.scenario)
+    }
+
+    /// Looks until the rules hold or patience ends, then judges.
+    pub async fn look_until(&self, clause: &ClauseId, look: Look) -> Result<Verdict, StageError> {
+        let deadline = self.now().after(self.inner.context.patience.records);
+        self.progress(format!("looks for {clause}, until {deadline}"))?;
+        let ended = until(&*self.ports().clock, Schedule::default(), deadline, || async {
+            match self.look_at(clause, look.clone()).await {
+                Ok(findings) if findings.is_empty() => Step::Ready(Ok(())),
+                Ok(findings) => Step::NotYet(findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")),
+                Err(error) => Step::Ready(Err(error)),
+            }
+        })
+        .await;
+        if let Ended::Ready(result) = ended {
+            result?;
+        }
+        self.judge(clause)
+    }
+
     /// Looks once and judges.
     pub async fn look_once(&self, clause: &ClauseId, look: Look) -> Result<Verdict, StageError> {
-        let observation = Glass::new(look).look(self.ports(), self.keeper()).await?;
-        self.record(Event::Observed { clause: clause.clone(), observation })?;
+        self.look_at(clause, look).await?;
         self.judge(clause)
+    }
+
+    /// Looks, records, and tells what is not as expected.
+    async fn look_at(&self, clause: &ClauseId, look: Look) -> Result<Vec<Finding>, StageError> {
+        let observation = Glass::new(look).look(self.ports(), self.keeper()).await?;
+        let findings = satisfied(&self.case(clause)?, &observation, self.inner.recorder.bodies())?;
+        self.record(Event::Observed { clause: clause.clone(), observation })?;
+        Ok(findings)
     }
 
     /// Stops and starts a component for the sake of `clauses`, which are forced thereby.

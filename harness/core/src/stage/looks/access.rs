@@ -1,32 +1,31 @@
-//! What one principal's credentials open.
+//! What each component's credentials open.
 
 use serde_json::{Value, json};
 
-use super::{Scene, Told, buckets::remove_all_versions};
+use super::{Scene, Told};
 use crate::{
     observation::{Evidence, EvidenceKind, Facts, isolation_fact},
-    ports::{PortError, Principal},
+    ports::{Component, PortError, Principal},
 };
 
-/// Facts: for the own bucket and each other, whether list, get, put and delete are `allowed` or `denied`.
+/// Facts: for each owner, bucket and operation, whether it is `allowed` or `denied`.
 pub(super) async fn probe(
     scene: &mut Scene<'_>,
-    principal: Principal,
-    own: &str,
-    others: &[String],
+    owners: &[(Component, Principal)],
+    buckets: &[String],
     probe: &str,
 ) -> Told {
     let mut facts = Facts::new();
-    for (bucket, name) in
-        std::iter::once((own, None)).chain(others.iter().map(|other| (other.as_str(), Some(other.as_str()))))
-    {
-        match operations(scene, principal, bucket, probe).await {
-            Ok(outcomes) => {
-                facts.extend(
-                    outcomes.into_iter().map(|(operation, outcome)| (isolation_fact(name, operation), outcome)),
-                );
+    for (owner, principal) in owners {
+        for bucket in buckets {
+            match operations(scene, *principal, bucket, probe).await {
+                Ok(outcomes) => facts.extend(
+                    outcomes
+                        .into_iter()
+                        .map(|(operation, outcome)| (isolation_fact(*owner, bucket, operation), outcome)),
+                ),
+                Err(error) => return Told::Failed(error),
             }
-            Err(error) => return Told::Failed(error),
         }
     }
     scene.facts(facts)
@@ -48,7 +47,7 @@ async fn operations(
         ("delete", outcome(objects.delete(principal, bucket, probe, None).await)?),
     ];
     objects.delete(Principal::Harness, bucket, probe, None).await?;
-    remove_all_versions(scene, bucket, probe).await?;
+    scene.remove_all_versions(bucket, probe).await?;
     let mut evidence = Evidence::new(EvidenceKind::Bucket, scene.keeper.unix_ns());
     evidence.request = Some(format!("list, get, put, delete s3://{bucket}/{probe} as {principal:?}"));
     evidence.object = Some(format!("{bucket}/{probe}"));

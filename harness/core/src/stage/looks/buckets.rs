@@ -78,7 +78,7 @@ async fn try_versions(scene: &mut Scene<'_>, bucket: &str, probe: &str) -> Resul
     objects.delete(Principal::Harness, bucket, probe, None).await?;
     let listed = objects.versions(bucket, probe).await?;
     let kept = listed.iter().filter(|version| !version.delete_marker).count();
-    remove_all_versions(scene, bucket, probe).await?;
+    scene.remove_all_versions(bucket, probe).await?;
     let left: Vec<String> =
         scene.ports.objects.versions(bucket, probe).await?.into_iter().map(|version| version.version).collect();
     let mut evidence = Evidence::new(EvidenceKind::Bucket, scene.keeper.unix_ns());
@@ -97,16 +97,6 @@ async fn try_versions(scene: &mut Scene<'_>, bucket: &str, probe: &str) -> Resul
         ("versions".to_owned(), json!(kept)),
         ("left".to_owned(), json!(left)),
     ]))
-}
-
-/// Removes every version of `key`, so that a probe leaves nothing.
-pub(super) async fn remove_all_versions(scene: &Scene<'_>, bucket: &str, key: &str) -> Result<(), PortError> {
-    for version in scene.ports.objects.versions(bucket, key).await? {
-        if version.key == key {
-            scene.ports.objects.delete(Principal::Harness, bucket, key, Some(&version.version)).await?;
-        }
-    }
-    Ok(())
 }
 
 /// Facts: `noncurrent` and `incomplete` (enabled rules for noncurrent versions and incomplete uploads), `early` (enabled rules that

@@ -10,7 +10,7 @@ use crate::{
     observation::{Evidence, EvidenceKind, answers},
     ports::{ObjectSummary, PortError, Principal, QueryRequest},
     record::RecordError,
-    signal::{Labels, Sample},
+    signal::{Labels, Sample, SampleValue},
 };
 
 /// The tenant of a Mimir without multitenancy.
@@ -114,7 +114,7 @@ async fn block_samples(
     };
     let samples = match read {
         Ok(samples) if samples.is_empty() => return Ok(Ok(Decoded::nothing())),
-        Ok(samples) => samples,
+        Ok(samples) => comparable(samples),
         Err(error) => return Ok(Ok(Decoded::unreadable(error, evidence))),
     };
     evidence.body = Some(scene.keeper.keep(&meta_bytes)?);
@@ -138,7 +138,21 @@ pub(super) async fn query(
     end_ms: i64,
 ) -> Result<Told, RecordError> {
     match scene.ports.query.query(&QueryRequest::Samples { selector, start_ms, end_ms }).await {
-        Ok(answer) => scene.answered(answer, answers::samples),
+        Ok(answer) => scene.answered(answer, |body| answers::samples(body).map(comparable)),
         Err(error) => Ok(Told::Failed(error)),
     }
+}
+
+/// Samples with their histograms as they were sent: Prometheus stores those of a chunk with the buckets that any of them has, so that
+/// empty ones stand between the sent ones.
+fn comparable(samples: Vec<Sample>) -> Vec<Sample> {
+    samples
+        .into_iter()
+        .map(|mut sample| {
+            if let SampleValue::Histogram { histogram } = &mut sample.value {
+                *histogram = tsdb_block::without_empty_buckets(histogram);
+            }
+            sample
+        })
+        .collect()
 }

@@ -66,9 +66,7 @@ impl Glass {
             }
             Look::BucketVersions { bucket, probe } => buckets::versions(&mut scene, &bucket, &probe).await,
             Look::BucketLifecycle { bucket } => buckets::lifecycle(&mut scene, &bucket).await?,
-            Look::Access { principal, own, others, probe } => {
-                access::probe(&mut scene, principal, &own, &others, &probe).await
-            }
+            Look::Access { owners, buckets, probe } => access::probe(&mut scene, &owners, &buckets, &probe).await,
         };
         let received = ports.clock.now();
         let seen = match told {
@@ -135,6 +133,11 @@ impl Scene<'_> {
         }
     }
 
+    /// Removes every version of `key`, so that a probe leaves nothing.
+    async fn remove_all_versions(&self, bucket: &str, key: &str) -> Result<(), PortError> {
+        remove_all_versions(self.ports, bucket, key).await
+    }
+
     fn facts(&self, facts: Facts) -> Told {
         Told::Seen(Seen::Facts { facts })
     }
@@ -196,6 +199,16 @@ impl<R: SignalRecord + Clone + Serialize> Cache<R> {
         }
         scene.records(records, defects)
     }
+}
+
+/// Removes every version of `key` from `bucket`.
+pub(super) async fn remove_all_versions(ports: &Ports, bucket: &str, key: &str) -> Result<(), PortError> {
+    for version in ports.objects.versions(bucket, key).await? {
+        if version.key == key {
+            ports.objects.delete(Principal::Harness, bucket, key, Some(&version.version)).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Whether `labels` has every label of `selector`.
