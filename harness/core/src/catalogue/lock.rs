@@ -90,22 +90,21 @@ impl Meaning<'_> {
     /// The first digits of SHA-256 over title, text and attributes, one a line. Runs of white space count as one blank, so
     /// that a paragraph may be wrapped anew without a new revision.
     fn fingerprint(&self) -> String {
-        let mut hash = Sha256::new();
+        let mut meaning = String::with_capacity(self.title.len() + self.text.len() + 64);
         let mut add = |text: &str| {
-            for (index, word) in text.split_whitespace().enumerate() {
-                if index > 0 {
-                    hash.update(b" ");
-                }
-                hash.update(word.as_bytes());
+            for word in text.split_ascii_whitespace() {
+                meaning.push_str(word);
+                meaning.push(' ');
             }
-            hash.update(b"\n");
+            meaning.push('\n');
         };
         add(self.title);
         add(self.text);
         for (key, value) in &self.attributes {
-            add(&format!("{key}: {value}"));
+            add(key);
+            add(value);
         }
-        hex::encode(hash.finalize().get(..DIGITS / 2).unwrap_or_default())
+        hex::encode(Sha256::digest(meaning.as_bytes()).get(..DIGITS / 2).unwrap_or_default())
     }
 }
 
