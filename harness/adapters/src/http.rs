@@ -7,7 +7,11 @@ use harness_core::{
     observation::{Evidence, EvidenceKind},
     ports::{Answer, Clock, Component, PortError, Tick},
 };
-use reqwest::{Client, RequestBuilder, Url, header::HeaderMap, redirect};
+use reqwest::{
+    Client, RequestBuilder, Url,
+    header::{CONTENT_TYPE, HeaderMap},
+    redirect,
+};
 use sha2::{Digest, Sha256};
 use tonic::transport::{Channel, Endpoint};
 
@@ -97,7 +101,10 @@ impl Http {
             }
         };
         let target = public(request.url()).to_string();
-        evidence.request = Some(format!("{} {target}", request.method()));
+        // The encoding of a body belongs to what was asked; its other headers are those of every request of its kind.
+        let encoding = request.headers().get(CONTENT_TYPE).and_then(|encoding| encoding.to_str().ok());
+        let encoding = encoding.map_or_else(String::new, |encoding| format!(" ({encoding})"));
+        evidence.request = Some(format!("{} {target}{encoding}", request.method()));
         let sent = self.clock.now();
         let reply = self.exchange(request).await;
         let answered = self.clock.now();

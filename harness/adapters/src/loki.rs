@@ -39,19 +39,19 @@ impl Loki {
 
     /// Pushes by `POST /loki/api/v1/push` as JSON.
     pub async fn push_json(&self, entries: &[LogEntry]) -> Result<PushAnswer, EncodeError> {
-        Ok(self.push_body("application/json", encode::loki_json(entries)?).await)
+        Ok(self.push_body("application/json", encode::loki_json(entries)?, entries.len()).await)
     }
 
     /// Pushes by `POST /loki/api/v1/push` as snappy-compressed protobuf.
     pub async fn push_protobuf(&self, entries: &[LogEntry]) -> Result<PushAnswer, EncodeError> {
-        Ok(self.push_body("application/x-protobuf", encode::loki_protobuf(entries)?).await)
+        Ok(self.push_body("application/x-protobuf", encode::loki_protobuf(entries)?, entries.len()).await)
     }
 
-    async fn push_body(&self, content_type: &str, body: Vec<u8>) -> PushAnswer {
+    async fn push_body(&self, content_type: &str, body: Vec<u8>, records: usize) -> PushAnswer {
         let request =
             self.http.post(&format!("{}/loki/api/v1/push", self.push)).header(CONTENT_TYPE, content_type).body(body);
         let exchange = self.http.send(EvidenceKind::Push, Component::LokiWrite, request).await;
-        let outcome = outcome::of_http(&exchange.reply);
+        let outcome = outcome::of_http(&exchange.reply, records);
         PushAnswer { sent: exchange.sent, answered: exchange.answered, outcome, evidence: exchange.evidence }
     }
 
@@ -66,9 +66,10 @@ impl Loki {
             Err(reason) => PushOutcome::Unknown { reason: format!("no answer: {reason}") },
             Ok(channel) => match PusherClient::new(channel).push(message).await {
                 Ok(_) => PushOutcome::Acked,
-                Err(status) => outcome::of_grpc(&status),
+                Err(status) => outcome::of_grpc(&status, entries.len()),
             },
         };
+        evidence.excerpt = Some(outcome::in_words(&outcome));
         Ok(PushAnswer { sent, answered: clock.now(), outcome, evidence })
     }
 

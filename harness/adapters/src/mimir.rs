@@ -26,23 +26,23 @@ impl Mimir {
     /// Pushes by remote write 1.0 (Prometheus, "Remote-Write 1.0 specification").
     pub async fn push_v1(&self, samples: &[Sample]) -> Result<PushAnswer, EncodeError> {
         let body = encode::remote_write_v1(samples)?;
-        Ok(self.push(body, "application/x-protobuf", "0.1.0", |_| PushOutcome::Acked).await)
+        Ok(self.push(body, "application/x-protobuf", "0.1.0", samples.len()).await.0)
     }
 
     /// Pushes by remote write 2.0 (Prometheus, "Remote-Write 2.0 specification").
     pub async fn push_v2(&self, samples: &[Sample]) -> Result<PushAnswer, EncodeError> {
         let body = encode::remote_write_v2(samples)?;
         let content_type = "application/x-protobuf;proto=io.prometheus.write.v2.Request";
-        Ok(self.push(body, content_type, "2.0.0", |headers| written(headers, samples)).await)
+        let (mut answer, headers) = self.push(body, content_type, "2.0.0", samples.len()).await;
+        if answer.outcome == PushOutcome::Acked {
+            answer.outcome = written(&headers, samples);
+            answer.evidence.excerpt = Some(statistics(&headers));
+        }
+        Ok(answer)
     }
 
-    async fn push(
-        &self,
-        body: Vec<u8>,
-        content_type: &str,
-        version: &str,
-        taken: impl Fn(&HeaderMap) -> PushOutcome,
-    ) -> PushAnswer {
+    /// The answer and its headers.
+    async fn push(&self, body: Vec<u8>, content_type: &str, version: &str, records: usize) -> (PushAnswer, HeaderMap) {
         let request = self
             .http
             .post(&format!("{}/api/v1/push", self.base))
@@ -50,13 +50,10 @@ impl Mimir {
             .header(CONTENT_ENCODING, "snappy")
             .header("X-Prometheus-Remote-Write-Version", version)
             .body(body);
-        let mut exchange = self.http.send(EvidenceKind::Push, Component::Mimir, request).await;
-        let mut outcome = outcome::of_http(&exchange.reply);
-        if let (PushOutcome::Acked, Ok(reply)) = (&outcome, &exchange.reply) {
-            outcome = taken(&reply.headers);
-            exchange.evidence.excerpt = Some(statistics(&reply.headers));
-        }
-        PushAnswer { sent: exchange.sent, answered: exchange.answered, outcome, evidence: exchange.evidence }
+        let exchange = self.http.send(EvidenceKind::Push, Component::Mimir, request).await;
+        let outcome = outcome::of_http(&exchange.reply, records);
+        let headers = exchange.reply.map(|reply| reply.headers).unwrap_or_default();
+        (PushAnswer { sent: exchange.sent, answered: exchange.answered, outcome, evidence: exchange.evidence }, headers)
     }
 
     /// Asks remote read for all raw samples of the series with the labels of `selector`, from `start_ms` to `end_ms`, both

@@ -1,6 +1,7 @@
 //! What an answer to a push means for what was pushed. Pure. Must not know addresses or clocks.
 //!
-//! A push that was taken in part is *unknown*: which of its records are there, the answer doesn't say.
+//! A push that was taken in part is *unknown*: which of its records are there, the answer doesn't say. Loki and Mimir answer 400
+//! where they refused some records and took the others; Mimir's text names one of those refused, Loki's those of one stream.
 
 use harness_core::ports::PushOutcome;
 use prost::Message;
@@ -11,47 +12,63 @@ use crate::http::Reply;
 /// Characters of a refusal that its reason keeps, at most.
 const REASON: usize = 500;
 
-/// Taken by any 2xx, refused by 4xx; all else says neither.
-pub(crate) fn of_http(reply: &Result<Reply, String>) -> PushOutcome {
+/// Of an answer to a push of so many `records`: taken by any 2xx, refused by 4xx; all else says neither.
+pub(crate) fn of_http(reply: &Result<Reply, String>, records: usize) -> PushOutcome {
     match reply {
-        Ok(reply) => of_status(reply.status, &String::from_utf8_lossy(&reply.body)),
+        Ok(reply) => of_status(reply.status, &String::from_utf8_lossy(&reply.body), records),
         Err(reason) => PushOutcome::Unknown { reason: format!("no answer: {reason}") },
     }
 }
 
 /// As [`of_http`], of a status and the text that came with it.
-pub(crate) fn of_status(status: u16, text: &str) -> PushOutcome {
+pub(crate) fn of_status(status: u16, text: &str, records: usize) -> PushOutcome {
     let line: String = text.lines().next().unwrap_or_default().chars().take(REASON).collect();
     let reason = format!("status {status}: {line}");
     match status {
         200..=299 => PushOutcome::Acked,
-        400..=499 => PushOutcome::Rejected { reason },
+        // What is wrong with a record, and what is too much of them.
+        400 | 422 | 429 => of_records(reason, records),
+        401..=499 => PushOutcome::Rejected { reason },
         _ => PushOutcome::Unknown { reason },
     }
 }
 
 /// Of a gRPC call that failed. Loki puts HTTP statuses where gRPC has its codes (dskit, `httpgrpc`), which only the
 /// details tell apart.
-pub(crate) fn of_grpc(status: &Status) -> PushOutcome {
+pub(crate) fn of_grpc(status: &Status, records: usize) -> PushOutcome {
     let details = protos::rpc::Status::decode(status.details()).unwrap_or_default();
     if let Some(http) = u16::try_from(details.code).ok().filter(|code| (100..600).contains(code)) {
-        return of_status(http, status.message());
+        return of_status(http, status.message(), records);
     }
     let mut reason = format!("gRPC {:?}: {}", status.code(), status.message());
     if let Some(source) = std::error::Error::source(status) {
         reason = format!("{reason}: {}", crate::http::causes(source));
     }
     match status.code() {
-        Code::InvalidArgument
-        | Code::NotFound
-        | Code::AlreadyExists
-        | Code::PermissionDenied
-        | Code::ResourceExhausted
-        | Code::FailedPrecondition
-        | Code::OutOfRange
-        | Code::Unimplemented
-        | Code::Unauthenticated => PushOutcome::Rejected { reason },
+        Code::InvalidArgument | Code::ResourceExhausted | Code::FailedPrecondition | Code::OutOfRange => {
+            of_records(reason, records)
+        }
+        Code::NotFound | Code::AlreadyExists | Code::PermissionDenied | Code::Unimplemented | Code::Unauthenticated => {
+            PushOutcome::Rejected { reason }
+        }
         _ => PushOutcome::Unknown { reason },
+    }
+}
+
+/// Of a refusal for the sake of one of the records, which may or may not be all that was refused.
+fn of_records(reason: String, records: usize) -> PushOutcome {
+    if records > 1 {
+        PushOutcome::Unknown { reason: format!("refused in whole or in part: {reason}") }
+    } else {
+        PushOutcome::Rejected { reason }
+    }
+}
+
+/// What a gRPC answer said, for its evidence.
+pub(crate) fn in_words(outcome: &PushOutcome) -> String {
+    match outcome {
+        PushOutcome::Acked => "gRPC Ok".to_owned(),
+        PushOutcome::Rejected { reason } | PushOutcome::Unknown { reason } => reason.clone(),
     }
 }
 
@@ -79,33 +96,39 @@ mod tests {
 
     #[test]
     fn statuses() {
-        for (status, expected) in [
-            (200, "acked"),
-            (204, "acked"),
-            (301, "unknown"),
-            (400, "rejected"),
-            (429, "rejected"),
-            (500, "unknown"),
-            (503, "unknown"),
+        for (status, one, many) in [
+            (200, "acked", "acked"),
+            (204, "acked", "acked"),
+            (301, "unknown", "unknown"),
+            (400, "rejected", "unknown"),
+            (401, "rejected", "rejected"),
+            (404, "rejected", "rejected"),
+            (413, "rejected", "rejected"),
+            (422, "rejected", "unknown"),
+            (429, "rejected", "unknown"),
+            (500, "unknown", "unknown"),
+            (503, "unknown", "unknown"),
         ] {
-            assert_eq!(word(&of_status(status, "text")), expected, "{status}");
+            assert_eq!(word(&of_status(status, "text", 1)), one, "{status}");
+            assert_eq!(word(&of_status(status, "text", 2)), many, "{status}");
         }
         let reason = "status 400: first".to_owned();
-        assert_eq!(of_status(400, "first\nsecond"), PushOutcome::Rejected { reason });
+        assert_eq!(of_status(400, "first\nsecond", 1), PushOutcome::Rejected { reason });
     }
 
     #[test]
     fn grpc_codes() {
-        for (code, expected) in [
-            (Code::InvalidArgument, "rejected"),
-            (Code::ResourceExhausted, "rejected"),
-            (Code::Unimplemented, "rejected"),
-            (Code::Unavailable, "unknown"),
-            (Code::DeadlineExceeded, "unknown"),
-            (Code::Unknown, "unknown"),
-            (Code::Internal, "unknown"),
+        for (code, one, many) in [
+            (Code::InvalidArgument, "rejected", "unknown"),
+            (Code::ResourceExhausted, "rejected", "unknown"),
+            (Code::Unimplemented, "rejected", "rejected"),
+            (Code::Unavailable, "unknown", "unknown"),
+            (Code::DeadlineExceeded, "unknown", "unknown"),
+            (Code::Unknown, "unknown", "unknown"),
+            (Code::Internal, "unknown", "unknown"),
         ] {
-            assert_eq!(word(&of_grpc(&Status::new(code, "text"))), expected, "{code:?}");
+            assert_eq!(word(&of_grpc(&Status::new(code, "text"), 1)), one, "{code:?}");
+            assert_eq!(word(&of_grpc(&Status::new(code, "text"), 2)), many, "{code:?}");
         }
     }
 
@@ -114,10 +137,10 @@ mod tests {
         for (http, expected) in [(400, "rejected"), (429, "rejected"), (500, "unknown"), (2, "unknown")] {
             let details = protos::rpc::Status { code: http, message: String::new() }.encode_to_vec();
             let status = Status::with_details(Code::Unknown, "text", details.into());
-            assert_eq!(word(&of_grpc(&status)), expected, "{http}");
+            assert_eq!(word(&of_grpc(&status, 1)), expected, "{http}");
         }
         let status = Status::with_details(Code::InvalidArgument, "text", vec![0xff].into());
-        assert_eq!(word(&of_grpc(&status)), "rejected");
+        assert_eq!(word(&of_grpc(&status, 1)), "rejected");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The object store by S3. Must not know what the objects mean.
 
-use std::{collections::BTreeMap, fmt::Debug, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use async_trait::async_trait;
 use aws_sdk_s3::{
@@ -9,7 +9,7 @@ use aws_sdk_s3::{
         BehaviorVersion, Credentials, Region, RequestChecksumCalculation, ResponseChecksumValidation,
         retry::RetryConfig, timeout::TimeoutConfig,
     },
-    error::{DisplayErrorContext, ProvideErrorMetadata, SdkError},
+    error::{ProvideErrorMetadata, SdkError},
     primitives::ByteStream,
     types::{
         AbortIncompleteMultipartUpload, BucketLifecycleConfiguration, BucketVersioningStatus, ExpirationStatus,
@@ -270,11 +270,10 @@ fn target(bucket: &str, key: &str) -> String {
 fn failure<E>(target: &str, error: &SdkError<E>) -> PortError
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
-    SdkError<E>: Debug,
 {
     let target = target.to_owned();
     let Some(response) = error.raw_response() else {
-        return PortError::Unreachable { target, reason: DisplayErrorContext(error).to_string() };
+        return PortError::Unreachable { target, reason: crate::http::causes(error) };
     };
     let status = response.status().as_u16();
     match (error.code(), error.message()) {

@@ -45,9 +45,10 @@ impl Tempo {
             Err(reason) => PushOutcome::Unknown { reason: format!("no answer: {reason}") },
             Ok(channel) => match TraceServiceClient::new(channel).export(message).await {
                 Ok(response) => taken(&response.into_inner(), spans.len()),
-                Err(status) => outcome::of_grpc(&status),
+                Err(status) => outcome::of_grpc(&status, spans.len()),
             },
         };
+        evidence.excerpt = Some(outcome::in_words(&outcome));
         Ok(PushAnswer { sent, answered: clock.now(), outcome, evidence })
     }
 
@@ -59,7 +60,7 @@ impl Tempo {
             .header(CONTENT_TYPE, "application/x-protobuf")
             .body(encode::otlp_request(spans)?.encode_to_vec());
         let exchange = self.http.send(EvidenceKind::Push, Component::Tempo, request).await;
-        let mut outcome = outcome::of_http(&exchange.reply);
+        let mut outcome = outcome::of_http(&exchange.reply, spans.len());
         if let (PushOutcome::Acked, Ok(reply)) = (&outcome, &exchange.reply) {
             outcome = match ExportTraceServiceResponse::decode(reply.body.clone()) {
                 Ok(response) => taken(&response, spans.len()),

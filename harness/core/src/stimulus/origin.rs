@@ -50,9 +50,8 @@ impl Generator {
 
     /// A number below `bound`; 0 where `bound` is 0.
     pub(super) fn below(&mut self, bound: u64) -> u64 {
-        #[expect(clippy::cast_possible_truncation, reason = "the product's upper half is below the bound")]
-        let number = ((u128::from(self.number()) * u128::from(bound)) >> 64) as u64;
-        number
+        // The upper half of the product is below the bound.
+        ((u128::from(self.number()) * u128::from(bound)) >> 64) as u64
     }
 
     /// As [`Generator::below`], for offsets in time.
