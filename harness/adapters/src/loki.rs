@@ -55,7 +55,8 @@ impl Loki {
         PushAnswer { sent: exchange.sent, answered: exchange.answered, outcome, evidence: exchange.evidence }
     }
 
-    /// Pushes by the gRPC service `logproto.Pusher`.
+    /// Pushes by the gRPC service `logproto.Pusher`. In a process that has an ingester, target `write` included, it is the
+    /// ingester that serves it, without the distributor's checks (Loki, `pkg/loki/modules.go`).
     pub async fn push_grpc(&self, entries: &[LogEntry]) -> Result<PushAnswer, EncodeError> {
         let message = encode::loki_push_request(entries)?;
         let clock = self.http.clock();

@@ -115,14 +115,14 @@ mod tests {
         let origin =
             Origin { seed: 1, run: "r".to_owned(), stimulus: "s".to_owned(), now_ns: 1_795_000_000_000_000_000 };
         let shape = series::SeriesShape { samples: 1, ..series::SeriesShape::default() };
-        // Three series of floats, four of histograms.
+        // Three series of floats, five of histograms.
         let samples = series::samples(&origin, &shape);
         for (floats, histograms, expected) in [
-            (Some("3"), Some("4"), "acked"),
+            (Some("3"), Some("5"), "acked"),
             (None, None, "acked"),
-            (None, Some("4"), "acked"),
+            (None, Some("5"), "acked"),
             (Some("x"), None, "acked"),
-            (Some("3"), Some("3"), "unknown"),
+            (Some("3"), Some("4"), "unknown"),
             (Some("2"), Some("9"), "unknown"),
             (Some("0"), Some("0"), "rejected"),
         ] {

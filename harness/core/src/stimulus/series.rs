@@ -78,11 +78,12 @@ enum Kind {
     PositiveHistogram,
     EmptyHistogram,
     FloatHistogram,
+    CustomHistogram,
 }
 
 impl Kind {
     const FLOATS: [Self; 3] = [Self::Counter, Self::Gauge, Self::Floats];
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Counter,
         Self::Gauge,
         Self::Floats,
@@ -90,6 +91,7 @@ impl Kind {
         Self::PositiveHistogram,
         Self::EmptyHistogram,
         Self::FloatHistogram,
+        Self::CustomHistogram,
     ];
 
     fn name(self) -> &'static str {
@@ -101,6 +103,7 @@ impl Kind {
             Self::PositiveHistogram => "positive-histogram",
             Self::EmptyHistogram => "empty-histogram",
             Self::FloatHistogram => "float-histogram",
+            Self::CustomHistogram => "custom-histogram",
         }
     }
 }
@@ -144,10 +147,12 @@ impl Values {
         // Neighbouring spans, a gap, and a first bucket below 1 (negative index).
         let positive = match kind {
             Kind::EmptyHistogram => Vec::new(),
+            // The last of these counts what lies above the last bound.
+            Kind::CustomHistogram => vec![span(0, 2), span(1, 2)],
             _ => vec![span(-2, 2), span(3, 1), span(1, 3)],
         };
         let negative = match kind {
-            Kind::EmptyHistogram | Kind::PositiveHistogram => Vec::new(),
+            Kind::EmptyHistogram | Kind::PositiveHistogram | Kind::CustomHistogram => Vec::new(),
             _ => vec![span(0, 1), span(2, 2)],
         };
         let zeros = |spans: &[HistogramSpan]| spans.iter().flat_map(|span| (0..span.length).map(|_| 0.0)).collect();
@@ -161,15 +166,24 @@ impl Values {
                 schema: match kind {
                     Kind::PositiveHistogram => 8,
                     Kind::FloatHistogram => -4,
+                    Kind::CustomHistogram => -53,
                     _ => 3,
                 },
                 zero_count: 0.0,
                 positive_buckets: zeros(&positive),
                 negative_buckets: zeros(&negative),
-                zero_threshold: if matches!(kind, Kind::PositiveHistogram) { 0.0 } else { 0.001 },
+                zero_threshold: if matches!(kind, Kind::PositiveHistogram | Kind::CustomHistogram) {
+                    0.0
+                } else {
+                    0.001
+                },
                 positive_spans: positive,
                 negative_spans: negative,
-                custom_values: Vec::new(),
+                custom_values: if matches!(kind, Kind::CustomHistogram) {
+                    vec![-2.5, 0.1, 1.0, 1e9]
+                } else {
+                    Vec::new()
+                },
             },
         }
     }
@@ -202,8 +216,10 @@ impl Values {
     fn observe(&mut self, generator: &mut Generator) {
         let histogram = &mut self.histogram;
         let quarters = if histogram.kind == HistogramKind::Float { 4.0 } else { 1.0 };
+        // Buckets with bounds of their own leave no room for a zero bucket.
+        let zero = (!matches!(self.kind, Kind::CustomHistogram)).then_some(&mut histogram.zero_count);
         let buckets = histogram.positive_buckets.iter_mut().chain(&mut histogram.negative_buckets);
-        for count in buckets.chain(std::iter::once(&mut histogram.zero_count)) {
+        for count in buckets.chain(zero) {
             if matches!(self.kind, Kind::EmptyHistogram) {
                 continue;
             }

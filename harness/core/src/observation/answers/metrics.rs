@@ -7,6 +7,9 @@ use crate::signal::{Histogram, HistogramKind, HistogramSpan, Labels, Sample, Sam
 /// Bytes that an answer may have when decompressed.
 const LARGEST: usize = 256 * 1024 * 1024;
 
+/// The schema of histograms whose buckets have bounds of their own (Prometheus `model/histogram`, `CustomBucketsSchema`).
+const CUSTOM_BUCKETS: i32 = -53;
+
 /// The samples in an answer of Prometheus' remote read (`/api/v1/read`, response type `SAMPLES`, snappy-compressed), series
 /// after series; within a series floats before histograms.
 pub fn samples(body: &[u8]) -> Result<Vec<Sample>, AnswerError> {
@@ -50,8 +53,12 @@ fn add(series: TimeSeries, samples: &mut Vec<Sample>) -> Result<(), AnswerError>
 }
 
 fn histogram(wire: WireHistogram) -> Result<Histogram, AnswerError> {
-    if !wire.custom_values.is_empty() {
-        return Err(AnswerError::new("histogram", "exponential buckets", "custom bounds"));
+    if !wire.custom_values.is_empty() && wire.schema != CUSTOM_BUCKETS {
+        return Err(AnswerError::new(
+            "histogram",
+            "bounds only where the schema says so",
+            format!("schema {}", wire.schema),
+        ));
     }
     let (kind, count) = match wire.count {
         Some(histogram::Count::CountFloat(count)) => (HistogramKind::Float, count),

@@ -142,6 +142,7 @@ fn wire_histogram(sample: &Sample, record: &Histogram) -> Result<WireHistogram, 
         negative_spans: spans(&record.negative_spans),
         positive_spans: spans(&record.positive_spans),
         timestamp: sample.timestamp_ms,
+        custom_values: record.custom_values.clone(),
         ..WireHistogram::default()
     };
     match record.kind {
