@@ -30,15 +30,16 @@ const TRACE_ID: &str = "TraceID";
 pub struct Block {
     /// Ordered by trace id, start and span id.
     pub spans: Vec<Span>,
-    /// Whether the block's meta was given and names a version of the schema that this reader was tested with. Others are
-    /// decoded as far as the names of their columns are the same.
+    /// Whether the block's meta was given and names a version of the schema that this reader was tested with. Others
+    /// are decoded as far as the names of their columns are the same.
     pub tested: bool,
 }
 
 /// Reads all spans of a block's `data.parquet`; `object` names it in errors.
 ///
-/// `meta` says which attributes the columns `String01` to `String10` hold; without it, or where it doesn't say, their values are
-/// found under `DedicatedAttributes.String01` and so on. With it, the object must have the size and the traces it tells of.
+/// `meta` says which attributes the columns `String01` to `String10` hold; without it, or where it doesn't say, their
+/// values are found under `DedicatedAttributes.String01` and so on. With it, the object must have the size and the
+/// traces it tells of.
 pub fn read_spans(object: &str, bytes: Bytes, meta: Option<&BlockMeta>) -> Result<Block, FormatError> {
     contain(object, || read_selected(&bytes, meta, None))
 }
@@ -68,8 +69,8 @@ pub fn trace_ids(object: &str, bytes: Bytes) -> Result<Vec<TraceId>, FormatError
 
 /// Runs a reader so that it can only return.
 fn contain<T>(object: &str, read: impl FnOnce() -> Result<T, Fault>) -> Result<T, FormatError> {
-    // The parquet crate's decoders index and assert on values that the file controls, such as a miniblock's bit widths or a
-    // dictionary's indices. Everything that the closure could leave half done is dropped with it.
+    // The parquet crate's decoders index and assert on values that the file controls, such as a miniblock's bit widths
+    // or a dictionary's indices. Everything that the closure could leave half done is dropped with it.
     match catch_unwind(AssertUnwindSafe(read)) {
         Ok(result) => result.map_err(|fault| fault.of(object)),
         Err(panic) => {
@@ -113,6 +114,7 @@ impl<'a> File<'a> {
             let row = rows.next()?;
             ids.push(read_trace_id(rows.view(&row))?);
         }
+        rows.finish()?;
         Ok(ids)
     }
 }
@@ -144,6 +146,9 @@ fn read_selected(
             read_trace(rows.view(&datum), &dedicated, &mut spans)?;
             next = row + 1;
         }
+        if selection.is_none() {
+            rows.finish()?;
+        }
     }
     let key = |span: &Span| (span.trace_id.clone(), span.start_ns, span.span_id.clone());
     spans.sort_by_cached_key(key);
@@ -165,4 +170,18 @@ fn check_meta(file: &File<'_>, meta: Option<&BlockMeta>) -> Result<(), Fault> {
         return Err(Fault::new(file.footer.offset, expected, rows.to_string()));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_decoders_panic_is_an_error() {
+        for (number, text) in [(1, "a decoder's panic: of 1"), (2, "a decoder's panic: of any number")] {
+            let error =
+                contain::<()>("o", || if number == 1 { panic!("of {number}") } else { panic!("of any number") });
+            assert_eq!(error.unwrap_err().found, text);
+        }
+    }
 }

@@ -11,8 +11,8 @@ const BYTES_PER_BYTE: usize = 256;
 
 /// How much may still be decoded out of one object.
 ///
-/// Run lengths and dictionaries let a few bytes stand for any number of values, so the work is bounded by the object's size
-/// and not by what the object says.
+/// Run lengths and dictionaries let a few bytes stand for any number of values, so the work is bounded by the object's
+/// size and not by what the object says.
 pub(super) struct Budget {
     levels: AtomicUsize,
     pages: AtomicUsize,

@@ -1,7 +1,4 @@
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
-};
+use std::sync::{Arc, atomic::Ordering};
 
 use bytes::Bytes;
 use parquet::{
@@ -12,7 +9,12 @@ use parquet::{
     schema::types::{ColumnDescriptor, ColumnPath, Type},
 };
 
-use super::{budget::Budget, fault::Fault, footer::Chunk, page::Pages};
+use super::{
+    budget::Budget,
+    fault::Fault,
+    footer::Chunk,
+    page::{Pages, Progress},
+};
 
 /// One value of a column.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,7 +47,8 @@ pub(super) struct Column {
     levels: usize,
     level: usize,
     values: std::vec::IntoIter<Value>,
-    page: Arc<AtomicUsize>,
+    read: usize,
+    progress: Arc<Progress>,
 }
 
 impl Column {
@@ -62,8 +65,8 @@ impl Column {
             .map_err(|error| Fault::new(chunk.offset, format!("the column {}", shape.path), error.to_string()))?;
         let path = ColumnPath::new(shape.path.split('.').map(str::to_owned).collect());
         let descriptor = ColumnDescriptor::new(primitive.into(), shape.max_definition, shape.max_repetition, path);
-        let page = Arc::new(AtomicUsize::new(chunk.offset));
-        let pages = Pages::new(object, chunk, budget, Arc::clone(&page));
+        let progress = Arc::new(Progress::new(chunk));
+        let pages = Pages::new(object, chunk, budget, Arc::clone(&progress));
         Ok(Self {
             path: shape.path.clone(),
             max_definition: shape.max_definition,
@@ -73,13 +76,14 @@ impl Column {
             levels: 0,
             level: 0,
             values: Vec::new().into_iter(),
-            page,
+            read: 0,
+            progress,
         })
     }
 
     /// An error at the page that was read last.
     pub fn fault(&self, expected: impl std::fmt::Display, found: impl Into<String>) -> Fault {
-        Fault::new(self.page.load(Ordering::Relaxed), format!("in column {}: {expected}", self.path), found)
+        Fault::new(self.progress.offset.load(Ordering::Relaxed), format!("in column {}: {expected}", self.path), found)
     }
 
     fn parquet_fault(&self, error: ParquetError) -> Fault {
@@ -156,6 +160,7 @@ impl Column {
             return Err(self.fault("another row", "the column's end"));
         }
         (self.levels, self.level) = (levels, 0);
+        self.read += values.len();
         self.values = values.into_iter();
         Ok(())
     }
@@ -196,12 +201,24 @@ impl Column {
     }
 
     /// Makes sure that the row is used up.
-    pub fn finish(&self) -> Result<(), Fault> {
+    pub fn finish_row(&self) -> Result<(), Fault> {
         if self.level == self.levels && self.values.len() == 0 {
             Ok(())
         } else {
             let entries = self.levels - self.level;
             Err(self.fault("the row's end", format!("{entries} more entries")))
+        }
+    }
+
+    /// Makes sure that the column is used up, of which every row was read: a column that the schema makes out to be
+    /// optional, and is not, seems to have no values otherwise.
+    pub fn finish(&self) -> Result<(), Fault> {
+        let (values, left) = (self.progress.values.load(Ordering::Relaxed), self.progress.left.load(Ordering::Relaxed));
+        if self.read == values && left == 0 {
+            Ok(())
+        } else {
+            let found = format!("{} values, and {left} in pages after the last row", self.read);
+            Err(self.fault(format!("the column's {values} values in its rows"), found))
         }
     }
 }

@@ -14,9 +14,11 @@ const TAIL: usize = 8;
 /// Groups inside one another; Tempo's deepest column needs about twenty.
 const MAX_SCHEMA_DEPTH: usize = 64;
 
-/// What a Parquet file's footer says (Apache Parquet parquet.thrift, `FileMetaData`), as far as reading columns needs it.
+/// What a Parquet file's footer says (Apache Parquet parquet.thrift, `FileMetaData`), as far as reading columns needs
+/// it.
 ///
-/// Read here and not by the `parquet` crate, because its reader follows the schema's nesting and child counts without bound.
+/// Read here and not by the `parquet` crate, because its reader follows the schema's nesting and child counts without
+/// bound.
 #[derive(Debug)]
 pub(super) struct Footer {
     /// The columns as a tree; the root has no name.

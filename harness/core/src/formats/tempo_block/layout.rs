@@ -34,7 +34,8 @@ pub struct BlockKey {
 pub enum BlockFile {
     /// `meta.json`, written last: its presence means that the block is complete.
     Meta,
-    /// `meta.compacted.json`, which replaces `meta.json` once the block's spans are in a compacted block; the same content.
+    /// `meta.compacted.json`, which replaces `meta.json` once the block's spans are in a compacted block; the same
+    /// content.
     CompactedMeta,
     /// `data.parquet`, the spans.
     Data,

@@ -1,19 +1,24 @@
 //! Tempo's blocks: keys, meta and the spans of `data.parquet`. Must not know buckets, queries or what was sent.
 //!
-//! Read are the schemas vParquet3 and vParquet4 (Tempo tempodb/encoding/vparquet3 and vparquet4, schema.go), their columns found
-//! by name; another schema is read as far as its names are the same, and marked as untested.
+//! Read are the schemas vParquet3 and vParquet4 (Tempo tempodb/encoding/vparquet3 and vparquet4, schema.go), their
+//! columns found by name; another schema is read as far as its names are the same, and marked as untested.
 //!
 //! What a block has no place for, so that no reader can give it back:
-//! - vParquet3 drops attributes of type bytes: key and an [`Empty`](crate::signal::AttributeValue::Empty) value remain. Events and
-//!   links keep theirs, as they are stored encoded.
+//! - vParquet3 has no column for bytes: of such an attribute of a resource or span the key remains, its value reads as
+//!   [`Empty`](crate::signal::AttributeValue::Empty). Bytes in arrays, maps, events and links are kept.
 //! - An empty `service.name` is not told from none.
-//! - vParquet3 drops a scope's and a resource's dropped counts and a scope's attributes. Scope, trace state and dropped counts that
-//!   are stored have no place in a [`Span`](crate::signal::Span) and are passed over.
 //! - Flags of spans and links.
 //!
-//! What is checked: every page read has a CRC-32 over its payload, so a flipped bit there is always found. Page headers and the
-//! footer have none. They are checked for agreement with each other and with the data, which finds most flips there; a flip
-//! that only exchanges the names of two attributes' columns is among those it can't.
+//! What it has a place for, but a [`Span`](crate::signal::Span) has not: scopes, trace states and dropped counts. Of
+//! several attributes with one key the last is read. Times are the stored 64 bits, so that one after the year 2262
+//! reads as negative.
+//!
+//! What is checked: every page has a CRC-32 over its payload, so that a flipped bit in a page read is always found. The
+//! footer and the headers of pages have none; there the numbers must agree with one another and with the data, which
+//! found every single flipped bit that would have altered a span (tried over two blocks). Columns that are not read are
+//! not checked, nor are, by [`read_spans_of`], pages without a wanted trace. That a whole attribute or trace is missing
+//! shows only in comparison with what was sent, and which attribute a dedicated column holds is known from `meta.json`
+//! alone, which has no checksum.
 
 mod attribute;
 mod block;

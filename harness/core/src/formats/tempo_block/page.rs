@@ -22,6 +22,31 @@ use super::{
 const UNCOMPRESSED: i64 = 0;
 const SNAPPY: i64 = 1;
 const ZSTD: i64 = 6;
+/// Values of one page. A page of version 2 ends with a row, so this bounds what one column of one row unfolds to; Tempo
+/// refuses traces of some 5 MB by default.
+const MAX_PAGE_VALUES: u32 = 8 << 20;
+
+/// How far the pages of a column chunk have been read, for those who hold the `parquet` crate's reader of them.
+#[derive(Debug)]
+pub(super) struct Progress {
+    /// Offset of the page that was read last.
+    pub offset: AtomicUsize,
+    /// Values, without the absent ones, that the pages read so far say they hold.
+    pub values: AtomicUsize,
+    /// Values and absent values of pages not read yet.
+    pub left: AtomicUsize,
+}
+
+impl Progress {
+    /// Nothing read of `chunk`.
+    pub fn new(chunk: &Chunk) -> Self {
+        Self {
+            offset: AtomicUsize::new(chunk.offset),
+            values: AtomicUsize::new(0),
+            left: AtomicUsize::new(chunk.values),
+        }
+    }
+}
 
 /// The pages of one column chunk, for the `parquet` crate's column reader.
 ///
@@ -33,10 +58,10 @@ pub(super) struct Pages {
     end: usize,
     codec: i64,
     physical: Physical,
-    values_left: usize,
+    has_dictionary: bool,
     next: Option<Header>,
     budget: Arc<Budget>,
-    current: Arc<AtomicUsize>,
+    progress: Arc<Progress>,
 }
 
 /// A `PageHeader` (Apache Parquet parquet.thrift).
@@ -67,28 +92,28 @@ enum Content {
 }
 
 impl Pages {
-    /// The pages of `chunk`. `current` always holds the offset of the page that was read last.
-    pub fn new(object: Bytes, chunk: &Chunk, budget: Arc<Budget>, current: Arc<AtomicUsize>) -> Self {
+    /// The pages of `chunk`, about which `progress` is kept.
+    pub fn new(object: Bytes, chunk: &Chunk, budget: Arc<Budget>, progress: Arc<Progress>) -> Self {
         Self {
             object,
             position: chunk.offset,
             end: chunk.offset + chunk.length,
             codec: chunk.codec,
             physical: chunk.physical,
-            values_left: chunk.values,
+            has_dictionary: false,
             next: None,
             budget,
-            current,
+            progress,
         }
     }
 
     /// The next page's header; a page before which the chunk's values are used up is none of its own.
     fn header(&mut self) -> Result<Option<&Header>, Fault> {
         if self.next.is_none() {
-            if self.values_left == 0 {
+            if self.progress.left.load(Ordering::Relaxed) == 0 {
                 return Ok(None);
             }
-            self.current.store(self.position, Ordering::Relaxed);
+            self.progress.offset.store(self.position, Ordering::Relaxed);
             let header = read_header(&self.object, self.position, self.end)?;
             self.position = header.payload.end;
             self.next = Some(header);
@@ -102,13 +127,19 @@ impl Pages {
         let Some(header) = self.next.take() else {
             return Ok(None);
         };
-        if let Content::Data { values, .. } = header.content {
-            let values = values as usize;
-            self.values_left = self.values_left.checked_sub(values).ok_or_else(|| {
-                let expected = format!("at most {} more values in the column chunk", self.values_left);
-                Fault::new(header.offset, expected, values.to_string())
-            })?;
-            self.budget.levels(header.offset, values)?;
+        if let Content::Data { values, nulls, .. } = header.content {
+            if values > MAX_PAGE_VALUES {
+                let expected = format!("at most {MAX_PAGE_VALUES} values in a page");
+                return Err(Fault::new(header.offset, expected, values.to_string()));
+            }
+            let left = self.progress.left.load(Ordering::Relaxed);
+            let (Some(left), Some(present)) = (left.checked_sub(values as usize), values.checked_sub(nulls)) else {
+                let expected = format!("at most {left} more values in the column chunk, and no more nulls than values");
+                return Err(Fault::new(header.offset, expected, format!("{values} values, {nulls} nulls")));
+            };
+            self.progress.left.store(left, Ordering::Relaxed);
+            self.progress.values.fetch_add(present as usize, Ordering::Relaxed);
+            self.budget.levels(header.offset, values as usize)?;
         }
         Ok(Some(header))
     }
@@ -129,11 +160,8 @@ impl Pages {
         match header.content {
             Content::Dictionary { values } => {
                 let buf = self.decompress(at, payload, header.uncompressed)?;
-                // The decoder makes room for this many values before it looks at the bytes, of which each has one or more.
-                if values as usize > buf.len() {
-                    let expected = format!("a dictionary of at most {} values", buf.len());
-                    return Err(Fault::new(at, expected, values.to_string()));
-                }
+                check_values(at, Encoding::PLAIN, self.physical, &buf, values as usize)?;
+                self.has_dictionary = true;
                 Ok(Some(Page::DictionaryPage { buf, num_values: values, encoding: Encoding::PLAIN, is_sorted: false }))
             }
             Content::Data { values, nulls, rows, encoding, definitions, repetitions, compressed } => {
@@ -150,7 +178,10 @@ impl Pages {
                 } else {
                     exactly(at, payload.slice(levels..), body)?
                 };
-                check_values(at, encoding, self.physical, &body, values.saturating_sub(nulls) as usize)?;
+                if encoding == Encoding::RLE_DICTIONARY && !self.has_dictionary {
+                    return Err(Fault::new(at, "a dictionary before values that refer to it", "none"));
+                }
+                check_values(at, encoding, self.physical, &body, (values - nulls) as usize)?;
                 // The decoder wants levels and values in one piece.
                 let mut buf = Vec::with_capacity(levels + body.len());
                 buf.extend_from_slice(&payload.slice(..levels));
@@ -226,26 +257,55 @@ fn check_values(
     if !fits {
         return Err(Fault::new(offset, format!("an encoding of {physical} that Tempo uses"), encoding.to_string()));
     }
-    if matches!(encoding, Encoding::DELTA_BINARY_PACKED | Encoding::DELTA_LENGTH_BYTE_ARRAY) {
-        let mut header = Varints(body);
-        let numbers = (header.next(), header.next(), header.next());
-        // Apache Parquet Encodings.md: blocks of a multiple of 128 values, miniblocks of a multiple of 32.
-        let sound = match numbers {
-            (Some(block), Some(miniblocks), Some(total)) => {
-                (1..=1 << 20).contains(&block)
-                    && block.is_multiple_of(128)
-                    && miniblocks > 0
-                    && block.is_multiple_of(miniblocks.saturating_mul(32))
-                    && usize::try_from(total).is_ok_and(|total| total == values)
-            }
-            _ => false,
-        };
-        if !sound && !(values == 0 && body.is_empty()) {
-            let expected = format!("a delta encoding's header for {values} values");
-            return Err(Fault::new(offset, expected, format!("{numbers:?}")));
+    let sound = match encoding {
+        Encoding::PLAIN => match physical {
+            Physical::BOOLEAN => body.len() == values.div_ceil(8),
+            Physical::BYTE_ARRAY => holds_byte_arrays(body, values),
+            Physical::INT32 => values.checked_mul(4) == Some(body.len()),
+            _ => values.checked_mul(8) == Some(body.len()),
+        },
+        Encoding::DELTA_BINARY_PACKED | Encoding::DELTA_LENGTH_BYTE_ARRAY => {
+            (values == 0 && body.is_empty()) || has_delta_header(body, values)
+        }
+        _ => true,
+    };
+    if sound {
+        Ok(())
+    } else {
+        let found = format!("{} bytes that hold others", body.len());
+        Err(Fault::new(offset, format!("{values} values of {physical} in the encoding {encoding}"), found))
+    }
+}
+
+/// Whether `body` is that many byte arrays, each after its length.
+fn holds_byte_arrays(mut body: &[u8], values: usize) -> bool {
+    for _ in 0..values {
+        let rest = body.split_first_chunk::<4>().and_then(|(length, rest)| {
+            let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
+            rest.get(length..)
+        });
+        match rest {
+            Some(rest) => body = rest,
+            None => return false,
         }
     }
-    Ok(())
+    body.is_empty()
+}
+
+/// Whether the header of a delta encoding is one that its decoder can follow (Apache Parquet Encodings.md: blocks of a
+/// multiple of 128 values, miniblocks of a multiple of 32). The decoder makes room for as many values as it says.
+fn has_delta_header(body: &[u8], values: usize) -> bool {
+    let mut header = Varints(body);
+    match (header.next(), header.next(), header.next()) {
+        (Some(block), Some(miniblocks), Some(total)) => {
+            (1..=1 << 20).contains(&block)
+                && block.is_multiple_of(128)
+                && miniblocks > 0
+                && block.is_multiple_of(miniblocks.saturating_mul(32))
+                && usize::try_from(total).is_ok_and(|total| total == values)
+        }
+        _ => false,
+    }
 }
 
 /// Unsigned LEB128 numbers.

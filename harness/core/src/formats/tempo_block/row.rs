@@ -129,9 +129,14 @@ impl<'a> Rows<'a> {
         }
         let datum = content(self.schema, &mut self.columns, 0)?;
         for column in &self.columns {
-            column.finish()?;
+            column.finish_row()?;
         }
         Ok(datum)
+    }
+
+    /// Makes sure that nothing is left, after every row was read.
+    pub fn finish(&self) -> Result<(), Fault> {
+        self.columns.iter().try_for_each(Column::finish)
     }
 
     /// A row's content, to be looked into by name.

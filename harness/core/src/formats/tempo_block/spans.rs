@@ -143,7 +143,8 @@ fn read_span(
         name: text("Name")?,
         kind: small("Kind")?,
         start_ns,
-        // Tempo subtracts without sign, so adding without sign gives back what was sent even where the end is before the start.
+        // Tempo subtracts without sign, so adding without sign gives back what was sent even where the end is before
+        // the start.
         end_ns: start_ns.wrapping_add(number("DurationNano")?),
         status_code: small("StatusCode")?,
         status_message: text("StatusMessage")?,

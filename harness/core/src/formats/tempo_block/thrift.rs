@@ -19,8 +19,8 @@ pub(super) enum Kind {
     Struct,
 }
 
-/// A reader of Thrift's compact protocol (Apache Thrift doc/specs/thrift-compact-protocol.md) over part of an object: no
-/// allocation exceeds the input, no recursion exceeds a fixed depth.
+/// A reader of Thrift's compact protocol (Apache Thrift doc/specs/thrift-compact-protocol.md) over part of an object:
+/// no allocation exceeds the input, no recursion exceeds a fixed depth.
 pub(super) struct Thrift<'a> {
     bytes: &'a [u8],
     position: usize,
@@ -106,7 +106,8 @@ impl<'a> Thrift<'a> {
             15 => self.varint()?,
             short => u64::from(short),
         };
-        // Every element takes a byte or more, so a longer list is a lie; believing it would loop or allocate for nothing.
+        // Every element takes a byte or more, so a longer list is a lie; believing it would loop or allocate for
+        // nothing.
         let rest = self.bytes.len() - self.position;
         match usize::try_from(length) {
             Ok(length) if length <= rest => Ok((length, kind_of(header & 0x0f, start)?)),
