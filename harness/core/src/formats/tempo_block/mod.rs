@@ -14,11 +14,10 @@
 //! reads as negative.
 //!
 //! What is checked: every page has a CRC-32 over its payload, so that a flipped bit in a page read is always found. The
-//! footer and the headers of pages have none; there the numbers must agree with one another and with the data, which
-//! found every single flipped bit that would have altered a span (tried over two blocks). Columns that are not read are
-//! not checked, nor are, by [`read_spans_of`], pages without a wanted trace. That a whole attribute or trace is missing
-//! shows only in comparison with what was sent, and which attribute a dedicated column holds is known from `meta.json`
-//! alone, which has no checksum.
+//! footer and the headers of pages have none; there the numbers must agree with one another and with the data. Of single
+//! bits flipped, two in each byte of a block of either version, none altered a span unnoticed. Columns that are not read
+//! are not checked, nor are, by [`read_spans_of`], pages without a wanted trace. Which attribute a dedicated column holds
+//! is known from `meta.json` alone, which has no checksum.
 
 mod attribute;
 mod block;
