@@ -116,6 +116,8 @@ impl Maker<'_> {
             .arg(self.folder)
             .args(&arguments)
             .env_clear()
+            // Without one it looks for a home in ways that not every machine has.
+            .env("HOME", self.folder)
             .env(format!("MC_HOST_{ALIAS}"), host)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
