@@ -204,7 +204,8 @@ fn no_ports(error: PortsError) -> UpError {
 }
 
 fn start_supervisor(folder: &Path, starter: &Starter) -> Result<Child, UpError> {
-    let path = folder.join("supervisor.log");
+    let path = supervisor_log(folder);
+    fs::create_dir_all(folder.join("logs")).map_err(file_error(folder))?;
     let log = File::create(&path).map_err(file_error(&path))?;
     let errors = log.try_clone().map_err(file_error(&path))?;
     Command::new(&starter.program)
@@ -216,6 +217,10 @@ fn start_supervisor(folder: &Path, starter: &Starter) -> Result<Child, UpError> 
         .process_group(0)
         .spawn()
         .map_err(|source| UpError::Supervisor { program: starter.program.clone(), source })
+}
+
+fn supervisor_log(folder: &Path) -> PathBuf {
+    folder.join("logs").join("supervisor.log")
 }
 
 /// One look at a stack that starts: `None` while it is neither up nor failed.
@@ -235,7 +240,7 @@ fn look(folder: &Path, child: Option<&mut Child>, teller: &mut Teller<'_>) -> Re
             Err(UpError::Failed { reason: failure.unwrap_or_else(|| "the supervisor does not say why".into()) })
         }
         (_, Some(gone)) => {
-            let said = process::tail(&folder.join("supervisor.log"), 0).unwrap_or_default();
+            let said = process::tail(&supervisor_log(folder), 0).unwrap_or_default();
             let said = process::last(said, 20).join("\n");
             Err(UpError::Failed { reason: format!("the supervisor ended ({gone})\n{said}").trim_end().to_owned() })
         }

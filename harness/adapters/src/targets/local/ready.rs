@@ -9,8 +9,8 @@ use hyper_util::{
     rt::TokioExecutor,
 };
 
-/// How often a server that starts is asked whether it is ready.
-const INTERVAL: Duration = Duration::from_millis(100);
+/// How often a server that starts is asked whether it is ready. Loki logs a line each time that it is not.
+const INTERVAL: Duration = Duration::from_millis(200);
 
 /// How long one answer is waited for.
 const ANSWER: Duration = Duration::from_secs(2);

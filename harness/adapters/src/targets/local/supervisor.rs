@@ -43,18 +43,20 @@ const STOP_LIMIT: Duration = Duration::from_secs(120);
 /// How long a killed process may take to be gone.
 const KILL_LIMIT: Duration = Duration::from_secs(10);
 
+/// How long a supervisor waits for its lock: longer than any client looks at it.
+const PROBE_LIMIT: Duration = Duration::from_secs(1);
+
 /// How often the lease is looked at.
 const LEASE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Lines of its log that tell how a component failed.
 const FAILURE_LINES: usize = 20;
 
-/// Files of a stack that go with it; logs are decided on apart.
-pub(super) const FILES: [&str; 6] =
-    ["state.json", "state.json.new", "spec.json", "credentials.json", control::SOCKET, "supervisor.log"];
+/// Files of a stack that go with it.
+const FILES: [&str; 5] = ["state.json", "state.json.new", "spec.json", "credentials.json", control::SOCKET];
 
-/// Folders of a stack that go with it.
-pub(super) const FOLDERS: [&str; 3] = ["data", "config", "mc"];
+/// Folders of a stack that go with it; logs are decided on apart.
+const FOLDERS: [&str; 3] = ["data", "config", "mc"];
 
 /// Why a supervisor could not do its work.
 #[derive(Debug, Error)]
@@ -96,21 +98,27 @@ pub enum SuperviseError {
     },
 }
 
-/// Runs the stack that a starter described in `folder` (`spec.json`) until it is told to end, is signalled (TERM, INT), or
-/// nobody has held a lease for as long as it lingers; then removes what it made there.
+/// Runs the stack that a starter described in `folder` (`spec.json`; nothing of another stack is there) until it is told to
+/// end, is signalled (TERM, INT), or nobody has held a lease for as long as it lingers; then removes what it made there.
 ///
 /// Blocks, and has to be called from a thread that lives as long: the servers die with it (`PR_SET_PDEATHSIG`), even when
 /// the process is killed.
 pub fn supervise(folder: &Path) -> Result<(), SuperviseError> {
     let folder = &fs::canonicalize(folder).map_err(|source| file_error(folder, source))?;
     let spec = StackSpec::load(folder)?;
-    let _alive = SupervisorLock::try_take(folder)
-        .map_err(|source| file_error(folder, source))?
-        .ok_or_else(|| SuperviseError::Occupied { folder: folder.clone() })?;
     // One thread, so that every process is started by the one that lives longest.
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(SuperviseError::Runtime)?;
-    runtime.block_on(run(folder, spec))
+    runtime.block_on(async {
+        let clock = SystemClock::start();
+        // A client that asks whether a supervisor lives holds the lock for a moment.
+        let free = until(&clock, PROBE_LIMIT, || async { SupervisorLock::try_take(folder).transpose() });
+        let _alive = free
+            .await
+            .ok_or_else(|| SuperviseError::Occupied { folder: folder.clone() })?
+            .map_err(|source| file_error(folder, source))?;
+        run(folder, spec, clock).await
+    })
 }
 
 fn file_error(path: &Path, source: io::Error) -> SuperviseError {
@@ -174,6 +182,11 @@ enum StackError {
     Store(Failure),
 }
 
+/// The component without which `component` never becomes ready: Loki's queries are scheduled by its backend.
+fn needs(component: Component) -> Option<Component> {
+    (component == Component::LokiRead).then_some(Component::LokiBackend)
+}
+
 /// Every cause on one line, innermost last.
 pub(super) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
@@ -191,13 +204,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-async fn run(folder: &Path, spec: StackSpec) -> Result<(), SuperviseError> {
-    clear(folder, true).map_err(|source| file_error(folder, source))?;
+async fn run(folder: &Path, spec: StackSpec, clock: SystemClock) -> Result<(), SuperviseError> {
     for name in ["data", "config", "logs"] {
         let path = folder.join(name);
         fs::create_dir_all(&path).map_err(|source| file_error(&path, source))?;
     }
-    spec.save(folder)?;
     let credentials = Credentials::random()?;
     credentials.save(folder)?;
 
@@ -246,7 +257,7 @@ async fn run(folder: &Path, spec: StackSpec) -> Result<(), SuperviseError> {
 
     let supervisor = Arc::new(Supervisor {
         folder: folder.to_owned(),
-        clock: SystemClock::start(),
+        clock,
         asker: Asker::new(),
         credentials,
         ports: Mutex::new(ports),
@@ -295,7 +306,7 @@ async fn run(folder: &Path, spec: StackSpec) -> Result<(), SuperviseError> {
 
 /// Removes what a stack leaves in `folder`; locks stay, for others may hold them.
 pub(super) fn clear(folder: &Path, and_logs: bool) -> io::Result<()> {
-    for name in FILES.into_iter().filter(|name| *name != "supervisor.log") {
+    for name in FILES {
         match fs::remove_file(folder.join(name)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
@@ -548,20 +559,27 @@ impl Supervisor {
         let Some(mut running) = self.running(component) else { return };
         let began = self.clock.now();
         let url = lock(&self.ports).readiness(component);
-        let ready = until(&self.clock, READY_LIMIT, || async { self.asker.answers(&url).await.then_some(()) });
-        let answered = tokio::select! {
-            answered = ready => answered,
+        let settled = until(&self.clock, READY_LIMIT, || async {
+            if self.asker.answers(&url).await {
+                return Some(Ok(()));
+            }
+            let needed = needs(component)?;
+            let failed = self.phase(needed).is_some_and(|state| state.phase == Phase::Failed);
+            failed.then(|| Err(format!("not ready: it waits for {needed}, which failed")))
+        });
+        let settled = tokio::select! {
+            settled = settled => settled,
             _ = running.ended.wait_for(Option::is_some) => return,
         };
         let after = self.clock.now().since(began);
-        self.change_component(component, |state| match answered {
-            Some(()) => {
+        let outcome = settled.unwrap_or_else(|| Err(format!("not ready after {} seconds", READY_LIMIT.as_secs())));
+        self.change_component(component, |state| match outcome {
+            Ok(()) => {
                 state.phase = Phase::Ready;
                 state.ready_after_s = Some(after.as_secs_f64());
             }
-            None => {
+            Err(how) => {
                 state.phase = Phase::Failed;
-                let how = format!("not ready after {} seconds", READY_LIMIT.as_secs());
                 state.failure = Some(self.failure(&how, &self.log(component), 0));
             }
         });
