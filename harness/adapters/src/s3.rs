@@ -40,9 +40,17 @@ impl Keys {
 #[derive(Clone)]
 pub struct S3 {
     clients: BTreeMap<Principal, Client>,
+    incomplete_upload_expiry: Option<String>,
 }
 
 impl S3 {
+    /// Says how long the store keeps incomplete uploads by itself: no call of S3 tells it.
+    #[must_use]
+    pub fn keeping_incomplete_uploads(mut self, expiry: Option<String>) -> Self {
+        self.incomplete_upload_expiry = expiry;
+        self
+    }
+
     /// A client of the store at `endpoint` (`http://host:port`) with the keys of each principal.
     pub fn new(endpoint: &str, region: &str, keys: BTreeMap<Principal, Keys>) -> Self {
         let client = |keys: Keys| {
@@ -60,7 +68,10 @@ impl S3 {
                 .build();
             Client::from_conf(config)
         };
-        Self { clients: keys.into_iter().map(|(principal, keys)| (principal, client(keys))).collect() }
+        Self {
+            clients: keys.into_iter().map(|(principal, keys)| (principal, client(keys))).collect(),
+            incomplete_upload_expiry: None,
+        }
     }
 
     fn client(&self, principal: Principal) -> Result<&Client, PortError> {
@@ -258,6 +269,10 @@ impl Objects for S3 {
             Err(error) if error.code() == Some("NoSuchLifecycleConfiguration") => Ok(Vec::new()),
             Err(error) => Err(failure(bucket, &error)),
         }
+    }
+
+    async fn incomplete_upload_expiry(&self) -> Option<String> {
+        self.incomplete_upload_expiry.clone()
     }
 }
 

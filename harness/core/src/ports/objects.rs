@@ -98,4 +98,7 @@ pub trait Objects: Send + Sync {
 
     /// The bucket's lifecycle rules; empty where there is no configuration.
     async fn lifecycle(&self, bucket: &str) -> Result<Vec<LifecycleRule>, PortError>;
+
+    /// How long the store keeps incomplete uploads before it removes them by itself, in every bucket, where it is known to.
+    async fn incomplete_upload_expiry(&self) -> Option<String>;
 }

@@ -87,6 +87,8 @@ struct Settings {
 impl Settings {
     fn read(configuration: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(configuration).ok()?;
+        // Tempo writes the request's own line and a document marker before the configuration.
+        let text = text.split_once("\n---\n").map_or(text, |(_, document)| document);
         let root = serde_saphyr::from_str(text).ok()?;
         Some(Self { root, told: Vec::new() })
     }

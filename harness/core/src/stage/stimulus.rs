@@ -2,8 +2,9 @@ use std::collections::BTreeSet;
 
 use super::bucket_of;
 use crate::{
+    formats::tsdb_block::without_empty_buckets,
     observation::Look,
-    signal::{Labels, LogEntry, Sample, Signal, Span},
+    signal::{Labels, LogEntry, Sample, SampleValue, Signal, Span},
     stimulus::Batch,
 };
 
@@ -163,10 +164,19 @@ fn describe(batch: &Batch, body: &mut Vec<u8>, span: &mut TimeSpan, trace_ids: &
             for sample in samples {
                 let Sample { timestamp_ms, .. } = sample;
                 span.reach(timestamp_ms.saturating_mul(1_000_000), timestamp_ms.saturating_mul(1_000_000));
-                append_line(body, sample);
+                append_line(body, &comparable(sample.clone()));
             }
         }
     }
+}
+
+/// A sample in the form in which sent and found ones are compared: Prometheus stores the histograms of a chunk with every bucket that
+/// any of them has, so empty buckets come and go.
+pub(super) fn comparable(mut sample: Sample) -> Sample {
+    if let SampleValue::Histogram { histogram } = &mut sample.value {
+        *histogram = without_empty_buckets(histogram);
+    }
+    sample
 }
 
 /// One record as a line of NDJSON. The record types have string keys and no other way to fail, so a record always has a line.

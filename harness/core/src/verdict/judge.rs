@@ -296,7 +296,7 @@ impl Timeline {
 /// The latency interval; `None` before anything was answered.
 fn latency_of(case: &Case, last_no: Option<Tick>, first_yes: Option<Tick>) -> Option<Latency> {
     let predicted = case.prediction.as_ref().map(|prediction| prediction.latency);
-    let bound_s = case.bound.map(|bound| bound.as_secs_f64());
+    let bound_s = case.bound.filter(|_| !case.forced).map(|bound| bound.as_secs_f64());
     let (Some(first_sent), Some(last_answered)) = (case.ledger.first_sent(), case.ledger.last_answered()) else {
         return predicted.map(|predicted| Latency { lower_s: 0.0, upper_s: None, bound_s, predicted: Some(predicted) });
     };
@@ -390,8 +390,8 @@ fn causes(case: &Case) -> Vec<Finding> {
         )),
         _ => None,
     };
-    let logged = case.problems.last().map(|line| {
-        Finding::new("log", "no complaint in the component's log", format!("{}: {}", line.component, line.text))
+    let logged = case.problems.iter().rev().find(|line| line.text.contains("level=error")).map(|line| {
+        Finding::new("log", "no error in the component's log", format!("{}: {}", line.component, line.text))
     });
     other_bucket.into_iter().chain(logged).collect()
 }

@@ -63,8 +63,9 @@ pub(super) struct Maker<'a> {
 }
 
 impl Maker<'_> {
-    /// Everything that a new store needs: buckets as wanted, and for each program a user that opens its bucket only.
-    pub(super) async fn make(&self, overrides: &[Override]) -> Result<(), BucketsError> {
+    /// Everything that a new store needs: buckets as wanted, and for each program a user that opens its bucket only. Returns how
+    /// long the store keeps incomplete uploads, as it says itself.
+    pub(super) async fn make(&self, overrides: &[Override]) -> Result<Option<String>, BucketsError> {
         fs::create_dir_all(self.folder)
             .map_err(|source| BucketsError::File { path: self.folder.to_owned(), source })?;
         let buckets = wanted(overrides)?;
@@ -72,15 +73,16 @@ impl Maker<'_> {
         self.run(std::iter::once("mb".to_owned()).chain(names).collect(), None).await?;
         let all = buckets.iter().map(|bucket| self.settle(bucket));
         futures::future::try_join_all(all).await?;
-        Ok(())
+        let settings = self.run(["admin", "config", "get", ALIAS, "api"].map(str::to_owned).to_vec(), None).await?;
+        Ok(incomplete_upload_expiry(&settings))
     }
 
     async fn settle(&self, bucket: &Bucket) -> Result<(), BucketsError> {
         let place = format!("{ALIAS}/{}", bucket.name);
         let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
         match bucket.versioning {
-            Versioning::Enabled => self.run(words(&["version", "enable", &place]), None).await?,
-            Versioning::Suspended => self.run(words(&["version", "suspend", &place]), None).await?,
+            Versioning::Enabled => drop(self.run(words(&["version", "enable", &place]), None).await?),
+            Versioning::Suspended => drop(self.run(words(&["version", "suspend", &place]), None).await?),
             Versioning::Off => {}
         }
         if !bucket.lifecycle.is_empty() {
@@ -102,8 +104,8 @@ impl Maker<'_> {
         Ok(())
     }
 
-    /// Runs `mc`. Keys go through its environment and its standard input, never through its arguments.
-    async fn run(&self, arguments: Vec<String>, input: Option<String>) -> Result<(), BucketsError> {
+    /// Runs `mc` and returns what it prints. Keys go through its environment and its standard input, never through its arguments.
+    async fn run(&self, arguments: Vec<String>, input: Option<String>) -> Result<String, BucketsError> {
         let what = arguments.iter().take(3).cloned().collect::<Vec<_>>().join(" ");
         let failed = |said: String| BucketsError::Mc {
             what: what.clone(),
@@ -132,10 +134,15 @@ impl Maker<'_> {
         }
         let answer = child.wait_with_output().await.map_err(|error| failed(error.to_string()))?;
         if answer.status.success() {
-            return Ok(());
+            return Ok(String::from_utf8_lossy(&answer.stdout).into_owned());
         }
         Err(failed(String::from_utf8_lossy(&[answer.stdout, answer.stderr].concat()).into_owned()))
     }
+}
+
+/// The value of `stale_uploads_expiry` among MinIO's `api` settings, `api … stale_uploads_expiry=24h …`.
+fn incomplete_upload_expiry(settings: &str) -> Option<String> {
+    settings.split_whitespace().find_map(|word| word.strip_prefix("stale_uploads_expiry=")).map(str::to_owned)
 }
 
 /// The buckets, as the overrides leave them.
@@ -190,22 +197,30 @@ mod tests {
     use crate::targets::local::overrides::BUCKETS;
 
     #[test]
-    fn every_bucket_has_an_owner_and_versions_and_no_rule_deletes_live_objects() {
+    fn every_bucket_has_an_owner_and_no_rule_deletes_live_objects() {
         let buckets = wanted(&[]).unwrap();
         assert_eq!(buckets.iter().map(|bucket| bucket.name.as_str()).collect::<Vec<_>>(), BUCKETS);
         for bucket in &buckets {
             assert!(owner(&bucket.name).is_some(), "{bucket:?}");
-            assert_eq!(bucket.versioning, Versioning::Enabled, "{bucket:?}");
             assert!(!lifecycle(&bucket.lifecycle).to_string().contains("\"Expiration\""), "{bucket:?}");
         }
         assert_eq!(buckets.iter().filter(|bucket| !bucket.lifecycle.is_empty()).count(), 1);
+        let versioned = buckets.iter().map(|bucket| bucket.versioning).collect::<Vec<_>>();
+        assert_eq!(versioned, [Versioning::Enabled, Versioning::Enabled, Versioning::Off]);
     }
 
     #[test]
     fn a_bucket_can_be_left_without_versions() {
         let buckets = wanted(&["buckets.loki-chunks.versioning=suspended".parse().unwrap()]).unwrap();
         assert_eq!(buckets.first().map(|bucket| bucket.versioning), Some(Versioning::Suspended));
-        assert_eq!(buckets.last().map(|bucket| bucket.versioning), Some(Versioning::Enabled));
+        assert_eq!(buckets.last().map(|bucket| bucket.versioning), Some(Versioning::Off));
+    }
+
+    #[test]
+    fn the_store_says_how_long_it_keeps_incomplete_uploads() {
+        let settings = "api requests_max=0 stale_uploads_expiry=24h stale_uploads_cleanup_interval=6h";
+        assert_eq!(incomplete_upload_expiry(settings).as_deref(), Some("24h"));
+        assert_eq!(incomplete_upload_expiry("api requests_max=0"), None);
     }
 
     #[test]

@@ -13,10 +13,10 @@ use harness_core::ports::{Clock, Component, Lifecycle, LogLine, Logs, PortError,
 use thiserror::Error;
 
 use super::{
-    Credentials, CredentialsError, Event, Lease, Phase, Progress, RenderError, SpecError, StackPhase, StackSpec,
-    StackState, StateError,
+    Credentials, CredentialsError, Event, Lease, Linger, Phase, Progress, RenderError, SpecError, StackPhase,
+    StackSpec, StackState, StateError,
     control::{Answer, Request, ask},
-    lease::{StarterLock, SupervisorLock},
+    lease::{Ending, StarterLock, SupervisorLock},
     places::{Ports, PortsError},
     process,
     ready::until,
@@ -294,6 +294,14 @@ pub fn status(folder: &Path) -> Result<Option<StackState>, UpError> {
         return Ok(None);
     }
     Ok(StackState::load(folder)?)
+}
+
+/// Whether the stack in `folder` is one that ends by itself and that nobody uses any more: it may be replaced at once.
+pub fn idle(folder: &Path) -> Result<bool, UpError> {
+    if status(folder)?.is_none() || StackSpec::load(folder)?.linger == Linger::UntilDown {
+        return Ok(false);
+    }
+    Ok(Ending::try_take(folder).map_err(file_error(folder))?.is_some())
 }
 
 /// Ends the stack in `folder` and removes its data, and its logs unless they are to be kept.

@@ -121,6 +121,11 @@ pub(super) fn is_problem(line: &str) -> bool {
         || line.starts_with("Error: ")
 }
 
+/// Whether a server logged this line because something failed.
+pub(super) fn is_error(line: &str) -> bool {
+    is_problem(line) && !line.contains("level=warn")
+}
+
 /// `text` without any of `secrets`.
 pub(super) fn redact<'a>(text: &str, secrets: impl IntoIterator<Item = &'a str>) -> String {
     secrets.into_iter().fold(text.to_owned(), |text, secret| text.replace(secret, "[redacted]"))

@@ -9,7 +9,7 @@ use harness_core::ports::Component;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::{Override, Profile, overrides::nearest};
+use super::{Override, Profile, overrides::nearest, process::is_error};
 
 /// What an endpoint is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -118,6 +118,10 @@ pub struct Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.how)?;
+        // The cause first: servers say a good deal more after it.
+        if let Some(cause) = self.last_lines.iter().rev().find(|line| is_error(line)) {
+            write!(f, ": {cause}")?;
+        }
         self.last_lines.iter().try_for_each(|line| write!(f, "\n{line}"))
     }
 }
@@ -156,6 +160,8 @@ pub struct StackState {
     pub endpoints: BTreeMap<Role, String>,
     /// Its components.
     pub components: BTreeMap<Component, ComponentState>,
+    /// How long the object store keeps incomplete uploads, as it says itself.
+    pub incomplete_upload_expiry: Option<String>,
     /// Why there is none, where [`StackPhase::Failed`].
     pub failure: Option<String>,
 }
@@ -264,6 +270,7 @@ mod tests {
                     ready_after_s: None,
                 },
             )]),
+            incomplete_upload_expiry: None,
             failure: None,
         };
         state.save(folder.path()).unwrap();

@@ -221,6 +221,7 @@ async fn run(folder: &Path, spec: StackSpec, clock: SystemClock) -> Result<(), S
         supervisor: std::process::id(),
         endpoints: BTreeMap::new(),
         components: BTreeMap::new(),
+        incomplete_upload_expiry: None,
         failure: None,
     };
     state.save(folder)?;
@@ -363,7 +364,9 @@ impl Supervisor {
         let store = lock(&self.ports).address(Component::Minio, Socket::Http).to_string();
         let mc = self.spec.program(Component::Minio, Program::Mc).map_err(StartError::from)?;
         let folder = self.folder.join("mc");
-        Maker { mc, store, credentials: &self.credentials, folder: &folder }.make(&self.spec.overrides).await?;
+        let maker = Maker { mc, store, credentials: &self.credentials, folder: &folder };
+        let expiry = maker.make(&self.spec.overrides).await?;
+        self.change(|state| state.incomplete_upload_expiry = expiry);
         if self.spec.selection.loki {
             self.open_gateway()?;
         }

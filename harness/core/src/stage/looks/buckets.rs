@@ -99,7 +99,8 @@ async fn try_versions(scene: &mut Scene<'_>, bucket: &str, probe: &str) -> Resul
     ]))
 }
 
-/// Facts: `noncurrent` and `incomplete` (enabled rules for noncurrent versions and incomplete uploads), `early` (enabled rules that
+/// Facts: `noncurrent` (enabled rules for noncurrent versions), `incomplete` (what removes incomplete uploads: enabled rules, or the
+/// store itself, as MinIO does, which drops such rules), `early` (enabled rules that
 /// delete live objects before Tempo's own retention does).
 pub(super) async fn lifecycle(scene: &mut Scene<'_>, bucket: &str) -> Result<Told, RecordError> {
     let rules = match scene.ports.objects.lifecycle(bucket).await {
@@ -118,7 +119,8 @@ pub(super) async fn lifecycle(scene: &mut Scene<'_>, bucket: &str) -> Result<Tol
     scene.evidence.push(told);
     let mut evidence = Evidence::new(EvidenceKind::Bucket, scene.keeper.unix_ns());
     evidence.request = Some(format!("lifecycle of s3://{bucket}"));
-    evidence.excerpt = Some(format!("{rules:?}"));
+    let own_expiry = scene.ports.objects.incomplete_upload_expiry().await;
+    evidence.excerpt = Some(format!("{rules:?}; incomplete uploads removed by the store itself after {own_expiry:?}"));
     scene.evidence.push(evidence);
     let enabled: Vec<_> = rules.iter().filter(|rule| rule.enabled).collect();
     let early: Vec<String> = enabled
@@ -130,9 +132,10 @@ pub(super) async fn lifecycle(scene: &mut Scene<'_>, bucket: &str) -> Result<Tol
         })
         .map(|(rule, days)| format!("{}: live objects after {days} days", rule.id))
         .collect();
+    let aborting = enabled.iter().filter(|rule| rule.abort_incomplete_days.is_some()).map(|rule| rule.id.clone());
     let facts = Facts::from([
         ("noncurrent".to_owned(), json!(enabled.iter().filter(|rule| rule.noncurrent_expire_days.is_some()).count())),
-        ("incomplete".to_owned(), json!(enabled.iter().filter(|rule| rule.abort_incomplete_days.is_some()).count())),
+        ("incomplete".to_owned(), json!(aborting.chain(own_expiry).collect::<Vec<_>>().len())),
         ("early".to_owned(), json!(early)),
     ]);
     Ok(scene.facts(facts))

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use super::{Cache, Decoded, Scene, Told, selected};
+use super::{super::stimulus::comparable, Cache, Decoded, Scene, Told, selected};
 use crate::{
     formats::tsdb_block::{self, BlockKey, BlockObject, Mark, MimirObject},
     observation::{Evidence, EvidenceKind, answers},
     ports::{ObjectSummary, PortError, Principal, QueryRequest},
     record::RecordError,
-    signal::{Labels, Sample, SampleValue},
+    signal::{Labels, Sample},
 };
 
 /// The tenant of a Mimir without multitenancy.
@@ -112,9 +112,9 @@ async fn block_samples(
         Some((name, bytes)) => tsdb_block::read_samples((name, bytes), &segments, |labels| selected(labels, selector)),
         None => Ok(Vec::new()),
     };
-    let samples = match read {
+    let samples: Vec<Sample> = match read {
         Ok(samples) if samples.is_empty() => return Ok(Ok(Decoded::nothing())),
-        Ok(samples) => comparable(samples),
+        Ok(samples) => samples.into_iter().map(comparable).collect(),
         Err(error) => return Ok(Ok(Decoded::unreadable(error, evidence))),
     };
     evidence.body = Some(scene.keeper.keep(&meta_bytes)?);
@@ -138,21 +138,7 @@ pub(super) async fn query(
     end_ms: i64,
 ) -> Result<Told, RecordError> {
     match scene.ports.query.query(&QueryRequest::Samples { selector, start_ms, end_ms }).await {
-        Ok(answer) => scene.answered(answer, |body| answers::samples(body).map(comparable)),
+        Ok(answer) => scene.answered(answer, |body| Ok(answers::samples(body)?.into_iter().map(comparable).collect())),
         Err(error) => Ok(Told::Failed(error)),
     }
-}
-
-/// Samples with their histograms as they were sent: Prometheus stores those of a chunk with the buckets that any of them has, so that
-/// empty ones stand between the sent ones.
-fn comparable(samples: Vec<Sample>) -> Vec<Sample> {
-    samples
-        .into_iter()
-        .map(|mut sample| {
-            if let SampleValue::Histogram { histogram } = &mut sample.value {
-                *histogram = tsdb_block::without_empty_buckets(histogram);
-            }
-            sample
-        })
-        .collect()
 }
