@@ -5,6 +5,7 @@ pub mod http;
 pub mod loki;
 pub mod mimir;
 mod outcome;
+mod proxy;
 pub mod s3;
 pub mod stack;
 pub mod targets;

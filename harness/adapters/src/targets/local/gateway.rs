@@ -1,13 +1,8 @@
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{convert::Infallible, io, net::SocketAddr, sync::Arc};
 
-use bytes::Bytes;
-use http_body_util::{BodyExt, Full, combinators::BoxBody};
-use hyper::{Request, Response, StatusCode, Uri, body::Incoming, header::HOST, service::service_fn};
-use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
-    rt::{TokioExecutor, TokioIo, TokioTimer},
-};
 use tokio::net::{TcpListener, TcpStream};
+
+use crate::proxy::{self, Forwarder};
 
 /// Which Loki process a request is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,8 +19,6 @@ pub(super) trait Upstreams: Send + Sync + 'static {
     /// Address of the write process' gRPC server.
     fn write_grpc(&self) -> SocketAddr;
 }
-
-type Body = BoxBody<Bytes, hyper::Error>;
 
 /// The process that serves `path` in simple scalable mode: pushes go to write, rules, deletions and compaction to backend,
 /// every other question to read.
@@ -52,32 +45,19 @@ pub(super) fn route(path: &str) -> Upstream {
 
 /// Serves Loki's HTTP API on `listener` until the task is dropped. Bodies are streamed; nothing is ever sent twice.
 pub(super) async fn serve_http(listener: TcpListener, upstreams: Arc<dyn Upstreams>) {
-    // A connection of its own for each request: one that was idle while its server restarted would break a push that the
-    // server never saw.
-    let client: Client<HttpConnector, Incoming> =
-        Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).retry_canceled_requests(false).build_http();
-    loop {
-        let Some(stream) = accept(&listener).await else { continue };
-        let (client, upstreams) = (client.clone(), Arc::clone(&upstreams));
-        tokio::spawn(async move {
-            let service = service_fn(|request| {
-                let address = upstreams.http(route(request.uri().path()));
-                let client = client.clone();
-                async move { Ok::<_, hyper::Error>(forward(&client, address, request).await) }
-            });
-            // What breaks one connection is that connection's matter: its client sees it.
-            let _ = hyper::server::conn::http1::Builder::new()
-                .timer(TokioTimer::new())
-                .serve_connection(TokioIo::new(stream), service)
-                .await;
-        });
-    }
+    let forwarder = Arc::new(Forwarder::new("gateway"));
+    let handle = move |request: hyper::Request<hyper::body::Incoming>| {
+        let address = upstreams.http(route(request.uri().path()));
+        let forwarder = Arc::clone(&forwarder);
+        async move { Ok::<_, Infallible>(forwarder.forward(&address, request).await) }
+    };
+    proxy::serve(listener, handle).await;
 }
 
 /// Serves Loki's gRPC API on `listener` until the task is dropped: bytes to and from the write process.
 pub(super) async fn serve_grpc(listener: TcpListener, upstreams: Arc<dyn Upstreams>) {
     loop {
-        let Some(mut stream) = accept(&listener).await else { continue };
+        let Some(mut stream) = proxy::accept(&listener).await else { continue };
         let address = upstreams.write_grpc();
         tokio::spawn(async move {
             // Without an upstream the connection is closed, which is what its client has to see.
@@ -91,53 +71,6 @@ pub(super) async fn serve_grpc(listener: TcpListener, upstreams: Arc<dyn Upstrea
             drop(copied);
         });
     }
-}
-
-async fn accept(listener: &TcpListener) -> Option<TcpStream> {
-    match listener.accept().await {
-        Ok((stream, _)) => {
-            let _ = stream.set_nodelay(true);
-            Some(stream)
-        }
-        Err(_) => {
-            // Out of file descriptors, or a client that was gone already: let others have their turn.
-            tokio::task::yield_now().await;
-            None
-        }
-    }
-}
-
-async fn forward(
-    client: &Client<HttpConnector, Incoming>,
-    address: SocketAddr,
-    mut request: Request<Incoming>,
-) -> Response<Body> {
-    let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
-    let uri = match format!("http://{address}{path}").parse::<Uri>() {
-        Ok(uri) => uri,
-        Err(error) => return refuse(StatusCode::BAD_REQUEST, &format!("not a path: {error}")),
-    };
-    *request.uri_mut() = uri;
-    request.headers_mut().remove(HOST);
-    match client.request(request).await {
-        Ok(answer) => answer.map(BodyExt::boxed),
-        Err(error) => refuse(StatusCode::BAD_GATEWAY, &format!("{address} did not answer: {}", innermost(&error))),
-    }
-}
-
-fn innermost(error: &dyn std::error::Error) -> String {
-    let mut error = error;
-    while let Some(source) = error.source() {
-        error = source;
-    }
-    error.to_string().to_lowercase()
-}
-
-fn refuse(status: StatusCode, reason: &str) -> Response<Body> {
-    let body = Full::new(Bytes::from(format!("gateway: {reason}\n"))).map_err(|never| match never {}).boxed();
-    let mut answer = Response::new(body);
-    *answer.status_mut() = status;
-    answer
 }
 
 #[cfg(test)]
