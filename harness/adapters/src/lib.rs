@@ -1,6 +1,7 @@
 //! The only I/O of the harness against the stack: clients, targets, faults, settings. Must not judge what it sees.
 
 mod clock;
+pub mod faults;
 pub mod http;
 pub mod loki;
 pub mod mimir;
