@@ -154,3 +154,10 @@ pub struct Case {
     /// Why it was not carried to its end, where it was not.
     pub halt: Option<Halt>,
 }
+
+impl Case {
+    /// How long after the last answer a yes is waited for: a forced clause does not decide its bound.
+    pub fn limit(&self) -> Duration {
+        self.bound.filter(|_| !self.forced).unwrap_or(self.patience)
+    }
+}

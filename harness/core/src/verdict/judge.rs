@@ -79,13 +79,20 @@ fn judge_facts(case: &Case, rules: &[Rule]) -> (Verdict, Vec<Finding>) {
     if let Seen::Unseen { reason } = &observation.seen {
         return (Verdict::Inconclusive, vec![Finding::new("seen", "an answer", reason)]);
     }
-    let findings = broken_rules(rules, observation);
+    let mut findings = broken_rules(rules, observation);
+    if let (Some(halt), false) = (&case.halt, findings.is_empty()) {
+        // What does not hold yet may have come to hold in the time that was left.
+        findings.insert(0, Finding::new("waited", format!("looks for {}", seconds(case.limit())), &halt.reason));
+        return (Verdict::Inconclusive, findings);
+    }
     if !findings.is_empty() {
         return (Verdict::Fail, findings);
     }
-    let broken: Vec<_> =
-        case.controls.iter().map(|control| rules_of(broken_rules(rules, &control.observation))).collect();
-    let unshown = controls_that_said_yes(&case.controls, &broken);
+    let answers = case.controls.iter().map(|control| match &control.observation.seen {
+        Seen::Unseen { reason } => Err(format!("the look failed: {reason}")),
+        Seen::Facts { .. } | Seen::Records { .. } => Ok(rules_of(broken_rules(rules, &control.observation))),
+    });
+    let unshown = controls_that_said_yes(&case.controls, answers.collect());
     if unshown.is_empty() { (Verdict::Pass, Vec::new()) } else { (Verdict::Inconclusive, unshown) }
 }
 
@@ -113,23 +120,27 @@ fn describe_fact(check: &Check, value: &serde_json::Value) -> String {
     }
 }
 
-/// One finding for each control in which the check failed to say no, and one if there was no control at all. `broken` holds the
-/// rules that each control broke, in the order of the controls.
-fn controls_that_said_yes(controls: &[Control], broken: &[Vec<String>]) -> Vec<Finding> {
+/// One finding for each control in which the check failed to say no, and one if there was no control at all. `answers` holds the
+/// rules that each control broke, in the order of the controls, or why what it saw does not count.
+fn controls_that_said_yes(controls: &[Control], answers: Vec<Result<Vec<String>, String>>) -> Vec<Finding> {
     const RULE: &str = "shown to fail";
     if controls.is_empty() {
         return vec![Finding::new(RULE, "a state in which the check says no", "none was tried")];
     }
     controls
         .iter()
-        .zip(broken)
-        .filter_map(|(control, broken)| {
-            let silent: Vec<&str> =
-                control.must_break.iter().filter(|rule| !broken.contains(rule)).map(String::as_str).collect();
-            let found = match &control.observation.seen {
-                Seen::Unseen { reason } => format!("the look failed: {reason}"),
-                _ if silent.is_empty() => return None,
-                _ => format!("no objection by: {}", silent.join(", ")),
+        .zip(answers)
+        .filter_map(|(control, answer)| {
+            let found = match answer {
+                Err(reason) => reason,
+                Ok(broken) => {
+                    let silent: Vec<&str> =
+                        control.must_break.iter().filter(|rule| !broken.contains(rule)).map(String::as_str).collect();
+                    if silent.is_empty() {
+                        return None;
+                    }
+                    format!("no objection by: {}", silent.join(", "))
+                }
             };
             Some(Finding::new(RULE, format!("the check says no to {}", control.name), found))
         })
@@ -196,7 +207,7 @@ fn judge_records(
     let Some(main) = timelines.iter().find(|timeline| timeline.oracle == decisive) else {
         return Ok(judgement(Verdict::Inconclusive, vec![not_looked(case)], None));
     };
-    let latency = latency_of(case, main.last_no, main.first_yes.map(|(_, received)| received));
+    let latency = latency_of(case, main.last_clear_no, main.first_yes.map(|yes| yes.received));
     let refusals = refusals(&case.ledger);
     if refusals.iter().any(|finding| finding.rule != "answered") {
         return Ok(judgement(Verdict::Fail, refusals, latency));
@@ -204,23 +215,23 @@ fn judge_records(
     if case.ledger.offered() == 0 {
         return Ok(judgement(Verdict::Inconclusive, vec![Finding::new("sent", "records offered", "none")], latency));
     }
-    if main.first_yes.is_none() {
+    let Some(yes) = main.first_yes else {
         let mut findings = main.objections.clone();
         findings.extend(refusals);
         findings.extend(broken_link(main, &timelines));
         findings.extend(causes(case));
-        let waited_to_the_end = main.waited(case).is_some_and(|waited| waited >= case.bound.unwrap_or(case.patience));
+        let waited_to_the_end = main.waited(case).is_some_and(|waited| waited >= case.limit());
         if !waited_to_the_end || main.blind {
             findings.insert(0, unfinished(case, main));
             return Ok(judgement(Verdict::Inconclusive, findings, latency));
         }
         findings.push(Finding::new(
             "in time",
-            format!("{} within {}", decisive.describe(), seconds(case.bound.unwrap_or(case.patience))),
+            format!("{} within {}", decisive.describe(), seconds(case.limit())),
             format!("still not after {}", main.waited(case).map_or_else(|| "no look".to_owned(), seconds)),
         ));
         return Ok(judgement(Verdict::Fail, findings, latency));
-    }
+    };
     let mut doubts = refusals;
     for timeline in timelines.iter().filter(|timeline| timeline.first_yes.is_none()) {
         let objections = timeline.objections.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
@@ -230,7 +241,7 @@ fn judge_records(
             if objections.is_empty() { "it was not asked".to_owned() } else { objections },
         ));
     }
-    doubts.extend(unshown_controls(case, sent, main, bodies)?);
+    doubts.extend(unshown_controls(case, sent, yes, bodies)?);
     if let (Some(bound), Some(latency)) = (case.bound.filter(|_| !case.forced), &latency) {
         let bound_s = bound.as_secs_f64();
         let upper = latency.upper_s.unwrap_or(f64::INFINITY);
@@ -258,29 +269,36 @@ fn judge_records(
     Ok(judgement(verdict, doubts, latency))
 }
 
-/// What one oracle said over time.
-struct Timeline {
+/// What one oracle said over time, up to its first yes.
+struct Timeline<'a> {
     oracle: Oracle,
+    /// When the last look that was answered, and not with a yes, was sent.
     last_no: Option<Tick>,
-    first_yes: Option<(Tick, Tick)>,
+    /// As `last_no`, of looks that could read all that they found: what could not be read may have been what was looked for.
+    last_clear_no: Option<Tick>,
+    first_yes: Option<&'a Observation>,
     objections: Vec<Finding>,
     /// Whether the last look failed, so that its no says nothing about the stack's data.
     blind: bool,
 }
 
-impl Timeline {
-    fn of(oracle: Oracle, case: &Case, sent: &Sent<'_>, bodies: &dyn Bodies) -> Result<Self, BodyError> {
-        let mut timeline = Self { oracle, last_no: None, first_yes: None, objections: Vec::new(), blind: false };
+impl<'a> Timeline<'a> {
+    fn of(oracle: Oracle, case: &'a Case, sent: &Sent<'_>, bodies: &dyn Bodies) -> Result<Self, BodyError> {
+        let mut timeline =
+            Self { oracle, last_no: None, last_clear_no: None, first_yes: None, objections: Vec::new(), blind: false };
         for observation in case.observations.iter().filter(|observation| observation.look.oracle() == oracle) {
             let objections = sent.differences(observation, bodies)?;
             if objections.is_empty() {
-                timeline.first_yes = Some((observation.sent, observation.received));
+                timeline.first_yes = Some(observation);
                 timeline.objections.clear();
                 break;
             }
             timeline.blind = matches!(observation.seen, Seen::Unseen { .. });
             if !timeline.blind {
                 timeline.last_no = Some(observation.sent);
+            }
+            if matches!(&observation.seen, Seen::Records { defects, .. } if defects.is_empty()) {
+                timeline.last_clear_no = Some(observation.sent);
             }
             timeline.objections = objections;
         }
@@ -334,26 +352,26 @@ fn refusals(ledger: &Ledger) -> Vec<Finding> {
         .collect()
 }
 
+/// What of the controls, or of the `yes` itself, does not show that the check can say no.
 fn unshown_controls(
     case: &Case,
     sent: &Sent<'_>,
-    main: &Timeline,
+    yes: &Observation,
     bodies: &dyn Bodies,
 ) -> Result<Vec<Finding>, BodyError> {
-    let mut broken = Vec::new();
+    let mut answers = Vec::new();
     for control in &case.controls {
-        let nothing_was_there = matches!(control.observation.seen, Seen::Records { count: 0, .. });
-        broken.push(if nothing_was_there {
-            rules_of(sent.differences(&control.observation, bodies)?)
-        } else {
-            Vec::new()
+        answers.push(match &control.observation.seen {
+            Seen::Unseen { reason } => Err(format!("the look failed: {reason}")),
+            Seen::Records { count: 1.., .. } => Err("records were there already".to_owned()),
+            Seen::Records { defects, .. } if !defects.is_empty() => {
+                Err(format!("the look could not read everything: {}", defects.join("; ")))
+            }
+            Seen::Records { .. } | Seen::Facts { .. } => Ok(rules_of(sent.differences(&control.observation, bodies)?)),
         });
     }
-    let mut findings = controls_that_said_yes(&case.controls, &broken);
-    let last = case.observations.iter().rev().find(|observation| observation.look.oracle() == main.oracle);
-    if let Some(last) = last
-        && !sent.notices_a_phantom(last, bodies)?
-    {
+    let mut findings = controls_that_said_yes(&case.controls, answers);
+    if !sent.notices_a_phantom(yes, bodies)? {
         findings.push(Finding::new(
             "shown to fail",
             "a record that was never sent to be reported missing",
@@ -364,7 +382,7 @@ fn unshown_controls(
 }
 
 /// Where the records got lost, as far as the oracles tell.
-fn broken_link(main: &Timeline, timelines: &[Timeline]) -> Option<Finding> {
+fn broken_link(main: &Timeline<'_>, timelines: &[Timeline<'_>]) -> Option<Finding> {
     let elsewhere: Vec<&str> = timelines
         .iter()
         .filter(|timeline| timeline.first_yes.is_some())
@@ -396,12 +414,11 @@ fn causes(case: &Case) -> Vec<Finding> {
     other_bucket.into_iter().chain(logged).collect()
 }
 
-fn unfinished(case: &Case, main: &Timeline) -> Finding {
-    let expected =
-        format!("looks at {} until {}", main.oracle.describe(), seconds(case.bound.unwrap_or(case.patience)));
+fn unfinished(case: &Case, main: &Timeline<'_>) -> Finding {
+    let expected = format!("looks at {} until {}", main.oracle.describe(), seconds(case.limit()));
     let found = match (&case.halt, main.waited(case)) {
         (Some(halt), _) => halt.reason.clone(),
-        (None, Some(waited)) => format!("the last clear no was sent after {}", seconds(waited)),
+        (None, Some(waited)) => format!("the last no was sent after {}", seconds(waited)),
         (None, None) => "no clear answer".to_owned(),
     };
     Finding::new("waited", expected, found)

@@ -4,6 +4,8 @@
 mod compare;
 mod expectation;
 mod judge;
+#[cfg(test)]
+mod tests;
 
 pub use compare::{Bodies, BodyError, Memory};
 pub use expectation::{Case, Check, Control, Expectation, Halt, HaltKind, Prediction, Rule};
