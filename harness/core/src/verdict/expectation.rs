@@ -44,12 +44,20 @@ pub struct Rule {
     pub fact: String,
     /// What is asked of it.
     pub check: Check,
+    /// Whether breaking it only means that there was too little to look at, so that nothing follows for the stack.
+    #[serde(default)]
+    pub about_amount: bool,
 }
 
 impl Rule {
+    /// A demand that there is enough to look at: `fact` is a number of at least `least`.
+    pub fn enough(name: &str, fact: &str, least: u64) -> Self {
+        Self { about_amount: true, ..Self::new(name, fact, Check::AtLeast(least)) }
+    }
+
     /// A demand that `fact` passes `check`; findings call it `name`.
     pub fn new(name: &str, fact: &str, check: Check) -> Self {
-        Self { name: name.to_owned(), fact: fact.to_owned(), check }
+        Self { name: name.to_owned(), fact: fact.to_owned(), check, about_amount: false }
     }
 }
 

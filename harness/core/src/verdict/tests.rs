@@ -619,7 +619,7 @@ fn facts_scene() -> Scene {
         rules: vec![
             Rule::new("configured", "config.bucket", Check::Is(json!("loki-chunks"))),
             Rule::new("alone", "foreign", Check::Empty),
-            Rule::new("used", "keys", Check::AtLeast(1)),
+            Rule::enough("used", "keys", 1),
         ],
     };
     scene.case.controls = vec![Control {
@@ -684,6 +684,16 @@ fn facts_hold_or_break_rule_by_rule() {
             },
             Verdict::Pass,
             &[],
+        ),
+        (
+            "too little to look at, and nothing else amiss",
+            |scene| {
+                let seen =
+                    facts(&[("config.bucket", json!("loki-chunks")), ("foreign", json!([])), ("keys", json!(0))]);
+                scene.case.observations[0].seen = seen;
+            },
+            Verdict::Inconclusive,
+            &["used"],
         ),
         ("no look", |scene| scene.case.observations.clear(), Verdict::Inconclusive, &["seen"]),
         ("a failed look", |scene| scene.case.observations[0].seen = unseen(), Verdict::Inconclusive, &["seen"]),
