@@ -97,9 +97,13 @@ pub fn assemble(entries: &[Entry], whole: bool) -> RunRecord {
                 }
             }
             Event::Expected { clause, expectation, stimulus, bound, patience, forced, bucket, .. } => {
-                if let Some(stimulus) = stimulus {
-                    stimuli.insert(clause, stimulus);
-                }
+                match stimulus {
+                    Some(stimulus) => stimuli.insert(clause, stimulus),
+                    None => stimuli.remove(clause),
+                };
+                record.judgements.remove(clause);
+                record.halts.remove(clause);
+                record.evidence.remove(clause);
                 let case = Case {
                     clause: clause.clone(),
                     bound: *bound,

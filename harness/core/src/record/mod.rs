@@ -5,6 +5,8 @@ mod assemble;
 mod bodies;
 mod event;
 mod reader;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 pub use assemble::{RunRecord, ScenarioState, assemble};

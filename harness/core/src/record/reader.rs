@@ -3,32 +3,44 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use serde::Deserialize;
+
 use super::{Entry, Event, RecordError, SCHEMA};
 
-/// The entries of one file, and whether its writer came to its end. A torn last line is left out: that is what a crash or a full
-/// disk leaves behind; a torn line anywhere else is an error.
+/// The entries of one file, and whether its writer came to its end. A last line that breaks off is left out: that is what a crash or
+/// a full disk leaves behind; a line that is no event anywhere else is an error.
 pub fn read_file(path: &Path) -> Result<(Vec<Entry>, bool), RecordError> {
     let text = fs::read(path).map_err(|source| RecordError::io(path, "read the record", source))?;
-    let lines: Vec<&[u8]> = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).collect();
     let malformed =
         |line: usize, reason: String| RecordError::Malformed { path: path.to_owned(), line: line + 1, reason };
-    let mut entries = Vec::with_capacity(lines.len());
-    for (number, line) in lines.iter().enumerate() {
+    let mut entries = Vec::new();
+    let mut torn = false;
+    for (number, line) in text.split_inclusive(|byte| *byte == b'\n').enumerate() {
+        // Told before anything else: what is wrong with a record of another schema is that it is one.
+        if let Some(schema) = schema_of(line).filter(|schema| number == 0 && schema != SCHEMA) {
+            return Err(malformed(number, format!("expected schema {SCHEMA}, found {schema}")));
+        }
         match serde_json::from_slice::<Entry>(line) {
             Ok(entry) => entries.push(entry),
-            Err(_) if number + 1 == lines.len() && number > 0 => break,
+            Err(_) if !line.ends_with(b"\n") => torn = true,
             Err(error) => return Err(malformed(number, error.to_string())),
         }
     }
     match entries.first().map(|entry| &entry.event) {
-        Some(Event::Opened { schema, .. }) if schema == SCHEMA => {}
-        Some(Event::Opened { schema, .. }) => {
-            return Err(malformed(0, format!("expected schema {SCHEMA}, found {schema}")));
-        }
-        _ => return Err(malformed(0, "expected an opening event".to_owned())),
+        None | Some(Event::Opened { .. }) => {}
+        Some(_) => return Err(malformed(0, "expected an opening event".to_owned())),
     }
-    let whole = entries.len() == lines.len() && entries.last().is_some_and(|entry| entry.event == Event::Closed);
+    let whole = !torn && entries.last().is_some_and(|entry| entry.event == Event::Closed);
     Ok((entries, whole))
+}
+
+/// The schema that an opening event names, whatever else it says.
+fn schema_of(line: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Opening {
+        schema: String,
+    }
+    serde_json::from_slice::<Opening>(line).ok().map(|opening| opening.schema)
 }
 
 /// The entries of every file of a run, file by file in the order of their names, and whether all writers came to their end.
