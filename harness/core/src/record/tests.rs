@@ -279,7 +279,11 @@ fn a_line_that_is_no_event_is_told_with_its_file_and_number() {
 fn another_schema_is_refused_whatever_its_events_look_like() {
     let events = String::from_utf8(text_of(&[opened(), Event::Closed])).unwrap();
     let newer = events.replace(SCHEMA, "lgtm-verify-record/2");
-    for text in [newer.clone(), newer.replace("\"seed\":18446744073709551615,", ""), newer + "{\"at\":1,\"event\":\"of the future\"}\n"] {
+    for text in [
+        newer.clone(),
+        newer.replace("\"seed\":18446744073709551615,", ""),
+        newer + "{\"at\":1,\"event\":\"of the future\"}\n",
+    ] {
         let error = read_text(text.as_bytes()).unwrap_err().to_string();
         let told = "logs.ndjson:1: expected schema lgtm-verify-record/1, found lgtm-verify-record/2";
         assert!(error.ends_with(told), "{error}");

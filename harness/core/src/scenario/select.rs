@@ -72,14 +72,24 @@ impl Filter {
         Ok(())
     }
 
-    fn lets_through(&self, scenario: &Scenario, clause: &ClauseId) -> bool {
-        let any = |none: bool, matches: bool| none || matches;
-        let id = clause.to_string();
-        any(self.criteria.is_empty(), self.criteria.contains(&clause.criterion().to_string()))
-            && any(self.clauses.is_empty(), self.clauses.contains(&id))
-            && any(self.tags.is_empty(), scenario.tags.iter().any(|tag| self.tags.iter().any(|wanted| wanted == tag)))
-            && any(self.signals.is_empty(), scenario.signal.is_some_and(|signal| self.signals.contains(&signal)))
-            && any(self.substrings.is_empty(), self.substrings.iter().any(|part| id.contains(part.as_str())))
+    /// Whether the clause's id is let through.
+    fn names(&self, clause: &ClauseId) -> bool {
+        let id = clause.as_str();
+        let criterion = clause.criterion();
+        (self.criteria.is_empty() || self.criteria.iter().any(|wanted| wanted == criterion.as_str()))
+            && (self.clauses.is_empty() || self.clauses.iter().any(|wanted| wanted == id))
+            && (self.substrings.is_empty() || self.substrings.iter().any(|part| id.contains(part.as_str())))
+    }
+
+    /// Whether the scenario's kind is let through.
+    fn takes(&self, scenario: &Scenario) -> bool {
+        (self.tags.is_empty() || scenario.tags.iter().any(|tag| self.tags.iter().any(|wanted| wanted == tag)))
+            && (self.signals.is_empty() || scenario.signal.is_some_and(|signal| self.signals.contains(&signal)))
+    }
+
+    /// Whether only scenarios can be asked for, so that a clause that none covers is not meant.
+    fn is_about_scenarios(&self) -> bool {
+        !self.tags.is_empty() || !self.signals.is_empty()
     }
 }
 
@@ -90,7 +100,7 @@ fn nearest(name: &str, known: &BTreeSet<&str>) -> Option<String> {
         .map(ToString::to_string)
 }
 
-/// The scenarios that `filter` lets through, and the clauses of theirs that it lets through.
+/// The clauses that `filter` lets through, whether a scenario covers them or not, and the scenarios that decide them.
 ///
 /// # Errors
 /// A filter that names an unknown criterion, clause or tag.
@@ -100,15 +110,18 @@ pub fn select(
     scenarios: &[Scenario],
 ) -> Result<(Vec<Scenario>, BTreeSet<ClauseId>), FilterError> {
     filter.check(catalogue, scenarios)?;
-    let mut clauses = BTreeSet::new();
-    let mut chosen = Vec::new();
-    for scenario in scenarios {
-        let through: Vec<_> =
-            scenario.covers.iter().filter(|clause| filter.lets_through(scenario, clause)).cloned().collect();
-        if !through.is_empty() {
-            clauses.extend(through);
-            chosen.push(scenario.clone());
-        }
-    }
+    let chosen: Vec<Scenario> = scenarios
+        .iter()
+        .filter(|scenario| filter.takes(scenario) && scenario.covers.iter().any(|clause| filter.names(clause)))
+        .cloned()
+        .collect();
+    let decided = chosen.iter().flat_map(|scenario| &scenario.covers).filter(|clause| filter.names(clause)).cloned();
+    let uncovered = catalogue
+        .clauses()
+        .map(|clause| &clause.id)
+        .filter(|clause| !filter.is_about_scenarios() && filter.names(clause))
+        .filter(|clause| !scenarios.iter().any(|scenario| scenario.covers.contains(clause)))
+        .cloned();
+    let clauses = decided.chain(uncovered).collect();
     Ok((chosen, clauses))
 }
