@@ -603,7 +603,7 @@ fn a_yes_to_nothing_is_caught_by_the_phantom() {
 #[test]
 fn a_body_that_is_gone_is_an_error_and_no_verdict() {
     let scene = Scene::seen(20.0, 21.0);
-    for (name, _) in &scene.bodies.0 {
+    for name in scene.bodies.0.keys() {
         let mut bodies = scene.bodies.clone();
         bodies.0.remove(name);
         assert_eq!(judge(&scene.case, &bodies).unwrap_err().sha256, *name);
