@@ -6,11 +6,20 @@ use crate::{
     catalogue::{Catalogue, Clause, ClauseId, Criterion, CriterionId, Level, Target},
     observation::Evidence,
     record::RunRecord,
-    verdict::{Finding, Judgement, Latency, Verdict},
+    verdict::{Finding, HaltKind, Judgement, Latency, Verdict},
 };
 
 /// Name and version of the report's schema.
 pub const SCHEMA: &str = "lgtm-verify/1";
+
+/// The profile with the timers of the deployment, the only one under which a criterion is verified without a reservation.
+const DEPLOYED: &str = "deployed";
+
+/// The rule that a clause breaks which no scenario decides.
+const COVERED: &str = "covered";
+
+/// The rule that a clause breaks which the filters left out.
+const SELECTED: &str = "selected";
 
 /// Everything a report says, in the order in which it says it. This is the JSON report, field by field.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -80,6 +89,15 @@ impl CriterionStatus {
             Self::Uncovered => "uncovered",
         }
     }
+
+    /// The words for people: a criterion that is verified under other timers than those of the deployment is not simply verified.
+    pub fn words(self, profile: &str) -> String {
+        match self {
+            Self::Verified if profile != DEPLOYED => format!("verified ({profile})"),
+            Self::NotVerified => "not verified".to_owned(),
+            Self::Verified | Self::Failed | Self::Undefined | Self::Uncovered => self.word().to_owned(),
+        }
+    }
 }
 
 /// One criterion.
@@ -116,6 +134,27 @@ pub struct ClauseReport {
     pub latency: Option<Latency>,
     /// What was seen.
     pub evidence: Vec<Evidence>,
+}
+
+impl ClauseReport {
+    /// Whether no scenario decides it.
+    pub fn is_uncovered(&self) -> bool {
+        self.was_not_run_for(COVERED)
+    }
+
+    /// Whether a scenario would decide it, but the filters left it out.
+    pub fn is_left_out(&self) -> bool {
+        self.was_not_run_for(SELECTED)
+    }
+
+    /// Whether it was asked for on a target that can show it, whatever came of that.
+    pub fn was_selected(&self) -> bool {
+        self.verdict != Verdict::NotApplicable && !self.is_uncovered() && !self.is_left_out()
+    }
+
+    fn was_not_run_for(&self, rule: &str) -> bool {
+        self.verdict == Verdict::NotRun && self.findings.iter().any(|finding| finding.rule == rule)
+    }
 }
 
 /// A place where the design contradicts itself or the programs.
@@ -235,16 +274,23 @@ impl Teller<'_> {
             );
         }
         if let Some(halt) = self.record.halts.get(&clause.id) {
-            return told(Verdict::Blocked, Finding::new("set-up", "a check that can take place", &halt.reason));
+            return match halt.kind {
+                HaltKind::Blocked => {
+                    told(Verdict::Blocked, Finding::new("set-up", "a check that can take place", &halt.reason))
+                }
+                HaltKind::Interrupted => {
+                    told(Verdict::NotRun, Finding::new("carried out", "a judgement", &halt.reason))
+                }
+            };
         }
         if !self.covered.contains(&clause.id) {
-            return told(Verdict::NotRun, Finding::new("covered", "a scenario", "none"));
+            return told(Verdict::NotRun, Finding::new(COVERED, "a scenario", "none"));
         }
         let selected = self.record.run.as_ref().is_none_or(|run| run.selection.clauses.contains(&clause.id));
         if selected {
             told(Verdict::NotRun, Finding::new("carried out", "a judgement", "the record ends before one"))
         } else {
-            told(Verdict::NotRun, Finding::new("selected", "a run that selects it", "other filters"))
+            told(Verdict::NotRun, Finding::new(SELECTED, "a run that selects it", "other filters"))
         }
     }
 }
@@ -254,7 +300,7 @@ fn roll_up(catalogue: &Catalogue, criteria: &mut [CriterionReport], target: Targ
     let own: BTreeMap<CriterionId, Vec<(Verdict, bool)>> = criteria
         .iter()
         .map(|criterion| {
-            let clauses = criterion.clauses.iter().map(|clause| (clause.verdict, is_uncovered(clause))).collect();
+            let clauses = criterion.clauses.iter().map(|clause| (clause.verdict, clause.is_uncovered())).collect();
             (criterion.id.clone(), clauses)
         })
         .collect();
@@ -263,10 +309,6 @@ fn roll_up(catalogue: &Catalogue, criteria: &mut [CriterionReport], target: Targ
         gather(catalogue, criterion, &own, &mut clauses, &mut BTreeSet::new());
         (report.status, report.reason) = status(criterion, &clauses, target, profile);
     }
-}
-
-fn is_uncovered(clause: &ClauseReport) -> bool {
-    clause.verdict == Verdict::NotRun && clause.findings.iter().any(|finding| finding.rule == "covered")
 }
 
 fn gather(
@@ -315,8 +357,7 @@ fn status(
         );
     }
     if passed == shown {
-        let under = if profile == "deployed" { String::new() } else { format!(" ({profile})") };
-        return (CriterionStatus::Verified, format!("verified{under}: passed {of_all}"));
+        return (CriterionStatus::Verified, format!("{}: passed {of_all}", CriterionStatus::Verified.words(profile)));
     }
     let rest: Vec<String> = [
         (count(Verdict::Inconclusive), "inconclusive"),
