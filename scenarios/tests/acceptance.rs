@@ -1,1 +1,128 @@
-fn main() {}
+//! The acceptance run as tests: one trial a clause, named by its id. Listing touches nothing. Within one process the whole
+//! selection is driven at once and the trials read its record; under a runner that gives each trial its own process, all processes
+//! share one stack and one record, and each scenario is driven by whoever comes first.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::{Arc, OnceLock},
+};
+
+use futures::FutureExt;
+use harness_adapters::targets::local::{Folders, Profile};
+use harness_core::{
+    catalogue::{ClauseId, Target},
+    runner,
+    scenario::Filter,
+    verdict::Verdict,
+};
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use scenarios::cli::{
+    BuildProgress, CliError, Drive, LocalOptions, RunOptions, RunProgress, begin, clause_record, finish, load,
+};
+
+/// Set by nextest to the same value in every process of one run.
+const SHARED_RUN: &str = "NEXTEST_RUN_ID";
+
+type Word = (Verdict, Vec<String>);
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let (catalogue, scenarios) = match load() {
+        Ok(loaded) => loaded,
+        Err(error) => {
+            anstream::eprintln!("error: {error}");
+            return ExitCode::from(error.exit_status().code());
+        }
+    };
+    let covered: Vec<ClauseId> = scenarios.iter().flat_map(|scenario| scenario.covers.iter().cloned()).collect();
+    let selected: Vec<ClauseId> =
+        covered.iter().filter(|clause| is_selected(&arguments, clause.as_str())).cloned().collect();
+    let everything = selected.len() == covered.len();
+    let words: Arc<OnceLock<Result<BTreeMap<ClauseId, Word>, String>>> = Arc::default();
+    let trials = covered
+        .into_iter()
+        .map(|clause| {
+            let shown = catalogue.clause(&clause).is_some_and(|clause| clause.applies_to(Target::Local));
+            let (words, selected) = (Arc::clone(&words), selected.clone());
+            Trial::ignorable_test(clause.to_string(), move || {
+                if !shown {
+                    return Ok(Completion::ignored_with("target local cannot show it"));
+                }
+                let words = words.get_or_init(|| drive(&selected, everything).map_err(|error| error.to_string()));
+                told(words.as_ref().map(|words| words.get(&clause)))
+            })
+        })
+        .collect();
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+/// The runner's own rule (filter, exactness, skips), so that only what it will run is driven.
+fn is_selected(arguments: &Arguments, name: &str) -> bool {
+    let matches = |filter: &String| if arguments.exact { name == filter } else { name.contains(filter.as_str()) };
+    arguments.filter.as_ref().is_none_or(matches) && !arguments.skip.iter().any(matches)
+}
+
+/// Pass is ok, everything else fails with its findings.
+fn told(word: Result<Option<&Word>, &String>) -> Result<Completion, Failed> {
+    match word {
+        Ok(Some((Verdict::Pass, _))) => Ok(Completion::Completed),
+        Ok(Some((verdict, findings))) => Err(format!("{verdict}\n{}", findings.join("\n")).into()),
+        Ok(None) => Err("the run has no word on this clause".into()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn drive(selected: &[ClauseId], everything: bool) -> Result<BTreeMap<ClauseId, Word>, CliError> {
+    let shared_run = std::env::var(SHARED_RUN).ok().map(|id| format!("nextest-{id}"));
+    let filter = if everything || shared_run.is_some() {
+        Filter::default()
+    } else {
+        Filter { clauses: selected.iter().map(ToString::to_string).collect(), ..Filter::default() }
+    };
+    let options = RunOptions {
+        filter,
+        local: LocalOptions {
+            folders: Folders::from_environment().map_err(|error| CliError::Usage(error.to_string()))?,
+            profile: Profile::Fast,
+            overrides: Vec::new(),
+            endpoints: Vec::new(),
+            design_ports: false,
+            program: PathBuf::from(env!("CARGO_BIN_EXE_lgtm-verify")),
+        },
+        seed: None,
+        runs: runs_folder(),
+        reports: Vec::new(),
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| CliError::Bug(error.to_string()))?;
+    runtime.block_on(async {
+        let drive =
+            begin(&options, shared_run.as_deref(), Arc::new(RunProgress::new(false)), &BuildProgress::new(false))
+                .await?;
+        if shared_run.is_none() {
+            whole_run(&drive).await?;
+        }
+        let mut words = BTreeMap::new();
+        for clause in selected {
+            words.insert(clause.clone(), clause_record(&drive, clause).await?);
+        }
+        Ok(words)
+    })
+}
+
+async fn whole_run(drive: &Drive) -> Result<(), CliError> {
+    let outcome =
+        runner::run(Arc::clone(&drive.context), drive.scenarios.clone(), futures::future::pending().boxed()).await;
+    finish(&drive.context.folder, &[])?;
+    outcome.map_err(|error| CliError::Bug(error.to_string()))
+}
+
+fn runs_folder() -> PathBuf {
+    std::env::var_os("LGTM_VERIFY_RUNS")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../reports/runs"), PathBuf::from)
+}

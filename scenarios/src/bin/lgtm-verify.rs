@@ -1,3 +1,389 @@
-//! The command line.
+//! The command line: flags in, a library call, an exit code out. Human text goes to standard error, data to standard output.
 
-fn main() {}
+use std::{
+    io::{IsTerminal, Write},
+    path::PathBuf,
+    process::ExitCode,
+    sync::Arc,
+};
+
+use anyhow::Context;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use futures::FutureExt;
+use harness_adapters::{
+    SystemClock,
+    targets::local::{Folders, Override, Profile},
+};
+use harness_core::{
+    report::{Colour, ExitStatus, Report, Style, exit_status, terminal},
+    scenario::Filter,
+    signal::Signal,
+};
+use scenarios::cli::{
+    self, BuildProgress, CliError, EndpointOverride, ListFormat, LocalOptions, ReportTarget, RunOptions, RunProgress,
+};
+
+/// Tells whether a Loki, Tempo and Mimir stack with S3 persistence does what its design promises.
+#[derive(Parser)]
+#[command(name = "lgtm-verify", version, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Drive the stack, look, judge and report.
+    Run(RunArguments),
+    /// List clauses and the scenarios that cover them; touches nothing.
+    List(ListArguments),
+    /// Say what a criterion or clause asks for.
+    Explain {
+        /// A criterion or clause, such as AC-lgtm-001-02 or AC-lgtm-001-02/grpc.
+        id: String,
+    },
+    /// Report a recorded run again.
+    Report(ReportArguments),
+    /// Judge a recorded run again, from its stored observations alone.
+    Recheck {
+        /// The run's folder; the newest one below --runs if none is given.
+        run: Option<PathBuf>,
+        #[command(flatten)]
+        runs: RunsFolder,
+    },
+    /// Print the records in a stored object, one a line.
+    Inspect(InspectArguments),
+    /// Say what this machine has of what is needed.
+    Doctor,
+    /// Build, start, show or end the local stack.
+    #[command(subcommand)]
+    Stack(StackCommand),
+}
+
+#[derive(Args)]
+struct Selecting {
+    /// Criteria, by id.
+    #[arg(long = "ac", value_name = "ID")]
+    criteria: Vec<String>,
+    /// Clauses, by id.
+    #[arg(long = "clause", value_name = "ID")]
+    clauses: Vec<String>,
+    /// Tags.
+    #[arg(long = "tag", value_name = "TAG")]
+    tags: Vec<String>,
+    /// Pipelines.
+    #[arg(long = "signal", value_name = "SIGNAL")]
+    signals: Vec<SignalArgument>,
+    /// Parts of clause ids.
+    #[arg(value_name = "SUBSTRING")]
+    substrings: Vec<String>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum SignalArgument {
+    Logs,
+    Traces,
+    Metrics,
+}
+
+impl From<Selecting> for Filter {
+    fn from(selecting: Selecting) -> Self {
+        let signal = |signal| match signal {
+            SignalArgument::Logs => Signal::Logs,
+            SignalArgument::Traces => Signal::Traces,
+            SignalArgument::Metrics => Signal::Metrics,
+        };
+        Self {
+            criteria: selecting.criteria,
+            clauses: selecting.clauses,
+            tags: selecting.tags,
+            signals: selecting.signals.into_iter().map(signal).collect(),
+            substrings: selecting.substrings,
+        }
+    }
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum TargetArgument {
+    /// Real servers as processes of this machine.
+    Local,
+}
+
+#[derive(Args)]
+struct StackArguments {
+    /// The stack's timers: fast or deployed.
+    #[arg(long, env = "LGTM_VERIFY_PROFILE", default_value = "fast")]
+    profile: Profile,
+    /// Change the stack's configuration, such as loki.ingester.chunk_idle_period=10m.
+    #[arg(long = "set", value_name = "COMPONENT.PATH=VALUE")]
+    overrides: Vec<Override>,
+    /// Listen on the design's ports instead of free ones.
+    #[arg(long)]
+    design_ports: bool,
+}
+
+#[derive(Args)]
+struct RunsFolder {
+    /// The folder that holds the folders of runs.
+    #[arg(long, env = "LGTM_VERIFY_RUNS", default_value = "reports/runs")]
+    runs: PathBuf,
+}
+
+#[derive(Args)]
+struct RunArguments {
+    #[command(flatten)]
+    selecting: Selecting,
+    /// Where the stack is.
+    #[arg(long, env = "LGTM_VERIFY_TARGET", default_value = "local")]
+    target: TargetArgument,
+    #[command(flatten)]
+    stack: StackArguments,
+    /// Use another address for a role, such as loki=http://127.0.0.1:4000.
+    #[arg(long = "endpoint", value_name = "ROLE=URL")]
+    endpoints: Vec<EndpointOverride>,
+    /// Replay the stimuli of an earlier run.
+    #[arg(long, env = "LGTM_VERIFY_SEED")]
+    seed: Option<u64>,
+    #[command(flatten)]
+    runs: RunsFolder,
+    /// Write a report: json=PATH, junit=PATH or md=PATH.
+    #[arg(long = "report", value_name = "FORMAT=PATH")]
+    reports: Vec<ReportTarget>,
+}
+
+#[derive(Args)]
+struct ListArguments {
+    #[command(flatten)]
+    selecting: Selecting,
+    /// How to print.
+    #[arg(long, default_value = "text")]
+    format: FormatArgument,
+    /// Print the lock of the criteria with new revisions appended, to be stored as scenarios/criteria/criteria.lock.
+    #[arg(long)]
+    accept: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum FormatArgument {
+    Text,
+    Json,
+}
+
+#[derive(Args)]
+struct ReportArguments {
+    /// The run's folder; the newest one below --runs if none is given.
+    run: Option<PathBuf>,
+    #[command(flatten)]
+    runs: RunsFolder,
+    /// Write a report: json=PATH, junit=PATH or md=PATH.
+    #[arg(long = "report", value_name = "FORMAT=PATH")]
+    reports: Vec<ReportTarget>,
+}
+
+#[derive(Args)]
+struct InspectArguments {
+    /// What wrote it: loki, tempo or mimir.
+    kind: cli::inspect::Kind,
+    /// A file or folder, or s3://BUCKET/KEY in the store of the stack that is up.
+    object: String,
+}
+
+#[derive(Subcommand)]
+enum StackCommand {
+    /// Build the servers that are not built yet.
+    Build,
+    /// Start the whole stack and leave it up.
+    Up(StackArguments),
+    /// Show the stack.
+    Status,
+    /// End the stack and remove its data.
+    Down {
+        /// Keep the servers' logs.
+        #[arg(long)]
+        keep_logs: bool,
+    },
+    /// Own a stack's servers; started by `up` and `run`.
+    #[command(hide = true)]
+    Supervise {
+        /// The stack's folder.
+        #[arg(long)]
+        folder: PathBuf,
+    },
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match dispatch(cli.command) {
+        Ok(status) => ExitCode::from(status.code()),
+        Err(error) => {
+            anstream::eprintln!("error: {error:#}");
+            let status = error.downcast_ref::<CliError>().map_or(ExitStatus::Bug, CliError::exit_status);
+            ExitCode::from(status.code())
+        }
+    }
+}
+
+fn dispatch(command: Command) -> anyhow::Result<ExitStatus> {
+    match command {
+        Command::Run(arguments) => run(arguments),
+        Command::List(arguments) if arguments.accept => print(&cli::accept()?),
+        Command::List(arguments) => {
+            let format = match arguments.format {
+                FormatArgument::Text => ListFormat::Text,
+                FormatArgument::Json => ListFormat::Json,
+            };
+            print(&cli::list(&arguments.selecting.into(), format)?)
+        }
+        Command::Explain { id } => print(&cli::explain(&id)?),
+        Command::Report(arguments) => {
+            let report = cli::report(&run_folder(arguments.run, &arguments.runs)?, &arguments.reports)?;
+            summarise(&report);
+            let (_, scenarios) = cli::load()?;
+            let covered = scenarios.iter().flat_map(|scenario| scenario.covers.iter().cloned()).collect();
+            Ok(exit_status(&report, &covered))
+        }
+        Command::Recheck { run, runs } => match cli::recheck(&run_folder(run, &runs)?)? {
+            Ok(text) => print(&text),
+            Err(text) => {
+                print(&text)?;
+                Ok(ExitStatus::Failed)
+            }
+        },
+        Command::Inspect(arguments) => inspect(&arguments),
+        Command::Doctor => {
+            let (text, fine) = cli::doctor(&folders()?);
+            print(&text)?;
+            Ok(if fine { ExitStatus::Passed } else { ExitStatus::SetUpRefused })
+        }
+        Command::Stack(command) => stack(command),
+    }
+}
+
+fn run(arguments: RunArguments) -> anyhow::Result<ExitStatus> {
+    let TargetArgument::Local = arguments.target;
+    let options = RunOptions {
+        filter: arguments.selecting.into(),
+        local: LocalOptions { endpoints: arguments.endpoints, ..local_options(arguments.stack)? },
+        seed: arguments.seed,
+        runs: arguments.runs.runs,
+        reports: arguments.reports,
+    };
+    let terminal = std::io::stderr().is_terminal();
+    let watcher = Arc::new(RunProgress::new(terminal));
+    let building = BuildProgress::new(terminal);
+    let announce = |info: &harness_core::record::RunInfo, folder: &std::path::Path| {
+        anstream::eprintln!("run {} (seed {}), recorded in {}", info.id, info.seed, folder.display());
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let (report, status) =
+        runtime.block_on(async { cli::run(&options, watcher, &building, announce, interrupted().boxed()).await })?;
+    summarise(&report);
+    Ok(status)
+}
+
+/// Completes at the first interrupt or termination signal; the second ends the process at once.
+async fn interrupted() {
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).ok();
+    wait_for_signal(&mut terminate).await;
+    anstream::eprintln!("interrupted: writing down what there is; once more to abort");
+    tokio::spawn(async move {
+        wait_for_signal(&mut terminate).await;
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the user asked twice: nothing may hold the process up any more"
+        )]
+        std::process::exit(130);
+    });
+}
+
+async fn wait_for_signal(terminate: &mut Option<tokio::signal::unix::Signal>) {
+    let terminated = async {
+        match terminate {
+            Some(signal) => signal.recv().await,
+            None => std::future::pending().await,
+        }
+    };
+    futures::select! {
+        _ = tokio::signal::ctrl_c().fuse() => {}
+        _ = terminated.boxed().fuse() => {}
+    }
+}
+
+fn inspect(arguments: &InspectArguments) -> anyhow::Result<ExitStatus> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let source = cli::inspect_source(&arguments.object, &folders()?)?;
+    let mut output = std::io::BufWriter::new(std::io::stdout().lock());
+    let summary =
+        runtime.block_on(cli::inspect::inspect(arguments.kind, &source, &mut output)).map_err(CliError::from)?;
+    output.flush().context("standard output")?;
+    anstream::eprintln!("{summary}");
+    Ok(ExitStatus::Passed)
+}
+
+fn stack(command: StackCommand) -> anyhow::Result<ExitStatus> {
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let clock = SystemClock::start();
+    let building = BuildProgress::new(std::io::stderr().is_terminal());
+    match command {
+        StackCommand::Build => {
+            let arguments = StackArguments { profile: Profile::Fast, overrides: Vec::new(), design_ports: false };
+            let built = cli::stack_build(&local_options(arguments)?, &clock, &building)?;
+            print(&(built.join("\n") + "\n"))
+        }
+        StackCommand::Up(arguments) => {
+            let options = local_options(arguments)?;
+            print(&runtime()?.block_on(cli::stack_up(&options, &clock, &building))?)
+        }
+        StackCommand::Status => match cli::stack_status(&folders()?)? {
+            Some(text) => print(&text),
+            None => {
+                anstream::eprintln!("no stack is up");
+                Ok(ExitStatus::NothingSelected)
+            }
+        },
+        StackCommand::Down { keep_logs } => {
+            anstream::eprintln!("{}", runtime()?.block_on(cli::stack_down(&folders()?, keep_logs, &clock))?);
+            Ok(ExitStatus::Passed)
+        }
+        StackCommand::Supervise { folder } => {
+            harness_adapters::targets::local::supervise(&folder)?;
+            Ok(ExitStatus::Passed)
+        }
+    }
+}
+
+fn local_options(arguments: StackArguments) -> anyhow::Result<LocalOptions> {
+    Ok(LocalOptions {
+        folders: folders()?,
+        profile: arguments.profile,
+        overrides: arguments.overrides,
+        endpoints: Vec::new(),
+        design_ports: arguments.design_ports,
+        program: std::env::current_exe().context("this program's own path")?,
+    })
+}
+
+fn folders() -> Result<Folders, CliError> {
+    Folders::from_environment().map_err(|error| CliError::Usage(error.to_string()))
+}
+
+fn run_folder(run: Option<PathBuf>, runs: &RunsFolder) -> Result<PathBuf, CliError> {
+    run.or_else(|| cli::newest_run(&runs.runs))
+        .ok_or_else(|| CliError::Usage(format!("no run was recorded below {}", runs.runs.display())))
+}
+
+/// Columns of a report where the terminal's own width is not known to be larger.
+const WIDTH: usize = 110;
+
+/// Colours are taken out again where standard error is no terminal or does not want them.
+fn summarise(report: &Report) {
+    anstream::eprint!("{}", terminal(report, Style { width: WIDTH, colour: Colour::Always }));
+}
+
+fn print(text: &str) -> anyhow::Result<ExitStatus> {
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        // Whoever reads has read enough.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(ExitStatus::Passed),
+        result => result.map(|()| ExitStatus::Passed).context("standard output"),
+    }
+}

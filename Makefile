@@ -1,0 +1,31 @@
+# The only door: every target is one line.
+LGTM_VERIFY = cargo run --quiet --package scenarios --bin lgtm-verify --
+
+.PHONY: help verify test lint bench snapshot stack-up stack-down clean-runs
+
+help: ## Show the targets.
+	@grep -E '^[a-z-]+: ##' $(MAKEFILE_LIST) | sed 's/: ## /\t/' | expand -t 14
+
+verify: ## Start the real servers (building them the first time), drive the pipelines, end with a verdict per criterion.
+	$(LGTM_VERIFY) run --tag main
+
+test: ## Pass all tests; the acceptance run on the real servers is one of them.
+	cargo test --workspace
+
+lint: ## Format, clippy, dependencies.
+	cargo fmt --all --check && cargo clippy --workspace --all-targets -- -D warnings && cargo deny check bans licenses sources
+
+bench: ## Measure the readers of stored objects beside the limit of the machine.
+	cargo bench --package harness-core
+
+snapshot: ## Write down which scenario covers which clause; a change of it is for review.
+	$(LGTM_VERIFY) list > reports/coverage.snapshot.txt
+
+stack-up: ## Start the stack and leave it up.
+	$(LGTM_VERIFY) stack up
+
+stack-down: ## End the stack and remove its data.
+	$(LGTM_VERIFY) stack down
+
+clean-runs: ## Remove the recorded runs.
+	rm -rf reports/runs

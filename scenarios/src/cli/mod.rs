@@ -1,0 +1,83 @@
+//! What the command line and the acceptance run do, as functions: no flags are read here, and exit codes are values.
+
+mod commands;
+mod doctor;
+pub mod inspect;
+mod progress;
+mod run;
+mod session;
+
+pub use commands::{ListFormat, accept, explain, list, recheck, report};
+pub use doctor::doctor;
+pub use progress::{BuildProgress, RunProgress};
+pub use run::{Drive, ReportFormat, ReportTarget, RunOptions, begin, clause_record, finish, load, newest_run, run};
+pub use session::{
+    EndpointOverride, LocalOptions, Session, inspect_source, stack_build, stack_down, stack_status, stack_up,
+};
+
+use harness_core::report::ExitStatus;
+use inspect::InspectError;
+use thiserror::Error;
+
+/// Why a command came to no result. Each kind has its own exit code.
+#[derive(Debug, Error)]
+pub enum CliError {
+    /// The command line makes no sense.
+    #[error("{0}")]
+    Usage(String),
+    /// Nothing was selected.
+    #[error("nothing was selected: {0}")]
+    NothingSelected(String),
+    /// No scenario covers what was selected.
+    #[error("uncovered: no scenario decides {0}")]
+    Uncovered(String),
+    /// The stack could not be set up.
+    #[error("set-up refused: {0}")]
+    SetUp(String),
+    /// A record or report could not be written or read.
+    #[error("{0}")]
+    NotWritten(String),
+    /// A stored object is not what it should be.
+    #[error("{0}")]
+    Unreadable(String),
+    /// A bug of the harness.
+    #[error("{0}")]
+    Bug(String),
+}
+
+impl CliError {
+    /// The exit code that goes with it.
+    pub fn exit_status(&self) -> ExitStatus {
+        match self {
+            Self::Usage(_) => ExitStatus::Usage,
+            Self::NothingSelected(_) => ExitStatus::NothingSelected,
+            Self::Uncovered(_) => ExitStatus::NotVerified,
+            Self::SetUp(_) => ExitStatus::SetUpRefused,
+            Self::NotWritten(_) => ExitStatus::NotWritten,
+            Self::Unreadable(_) => ExitStatus::Failed,
+            Self::Bug(_) => ExitStatus::Bug,
+        }
+    }
+}
+
+impl From<InspectError> for CliError {
+    fn from(error: InspectError) -> Self {
+        match error {
+            InspectError::Format(_) => Self::Unreadable(chain(&error)),
+            InspectError::Output(_) => Self::NotWritten(chain(&error)),
+            _ => Self::Usage(chain(&error)),
+        }
+    }
+}
+
+/// An error with its causes, innermost last, as one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

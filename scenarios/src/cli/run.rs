@@ -1,0 +1,290 @@
+//! A run: chosen scenarios against a stack, recorded, judged, reported.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    hash::{BuildHasher, Hasher, RandomState},
+    path::{Path, PathBuf},
+    str::FromStr,
+    sync::Arc,
+    time::Duration,
+};
+
+use futures::{FutureExt, future::BoxFuture};
+use harness_adapters::{SystemClock, targets::local::Progress};
+use harness_core::{
+    catalogue::{Catalogue, ClauseId, Target},
+    observation::rfc3339,
+    ports::Clock,
+    record::{RunInfo, RunRecord, Selection, assemble, read_run},
+    report::{ExitStatus, Report, exit_status, junit, markdown},
+    runner::{self, RunError},
+    scenario::{Filter, Scenario, select},
+    stage::{Patience, RunContext, Watcher},
+    verdict::Verdict,
+};
+
+use super::{
+    CliError, chain,
+    session::{LocalOptions, Session},
+};
+use crate::criteria;
+
+/// How long records of a clause without a bound are waited for, and how long a claim.
+const PATIENCE: Patience = Patience { records: Duration::from_secs(120), claims: Duration::from_secs(3600) };
+
+/// What a run is told.
+#[derive(Debug, Clone)]
+pub struct RunOptions {
+    /// What to run.
+    pub filter: Filter,
+    /// Where the stack is.
+    pub local: LocalOptions,
+    /// Replays stimuli; a random one where `None`.
+    pub seed: Option<u64>,
+    /// The folder that holds the folders of runs.
+    pub runs: PathBuf,
+    /// Reports to write beside those in the run's own folder.
+    pub reports: Vec<ReportTarget>,
+}
+
+/// The format of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReportFormat {
+    /// The report, field by field.
+    Json,
+    /// For CI systems.
+    Junit,
+    /// For people.
+    Markdown,
+}
+
+/// A report and where to write it: `json=PATH`, `junit=PATH`, `md=PATH`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReportTarget {
+    /// The format.
+    pub format: ReportFormat,
+    /// The file.
+    pub path: PathBuf,
+}
+
+impl FromStr for ReportTarget {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (format, path) = text.split_once('=').ok_or_else(|| format!("{text:?} is not FORMAT=PATH"))?;
+        let format = match format {
+            "json" => ReportFormat::Json,
+            "junit" => ReportFormat::Junit,
+            "md" => ReportFormat::Markdown,
+            other => return Err(format!("unknown report format {other:?}, expected json, junit or md")),
+        };
+        if path.is_empty() { Err(format!("{text:?} names no file")) } else { Ok(Self { format, path: path.into() }) }
+    }
+}
+
+/// The catalogue and the scenarios, checked against each other.
+///
+/// # Errors
+/// [`CliError::Bug`]: what was built in is not consistent; every inconsistency with file and line.
+pub fn load() -> Result<(Arc<Catalogue>, Vec<Scenario>), CliError> {
+    let told = |errors: Vec<harness_core::catalogue::CatalogueError>| {
+        CliError::Bug(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+    };
+    let catalogue = criteria::load().map_err(told)?;
+    let scenarios = crate::all().map_err(CliError::Bug)?;
+    let covers: Vec<_> = scenarios
+        .iter()
+        .map(|scenario| (scenario.name.as_str(), scenario.written_at, scenario.covers.clone()))
+        .collect();
+    let errors = catalogue.check_scenarios(&covers);
+    if errors.is_empty() { Ok((Arc::new(catalogue), scenarios)) } else { Err(told(errors)) }
+}
+
+/// A run that is about to be driven: what was chosen, and everything that scenarios share.
+pub struct Drive {
+    /// What scenarios share.
+    pub context: Arc<RunContext>,
+    /// The chosen scenarios.
+    pub scenarios: Vec<Scenario>,
+    /// Their chosen clauses.
+    pub clauses: BTreeSet<ClauseId>,
+}
+
+/// Chooses, brings the stack up, and opens the run's folder (`name`, or the run's id). A folder that another process of the same
+/// run has opened is joined.
+///
+/// # Errors
+/// Unknown names, nothing selected, a stack that does not come up, a folder that cannot be written.
+pub async fn begin(
+    options: &RunOptions,
+    name: Option<&str>,
+    watcher: Arc<dyn Watcher>,
+    progress: &dyn Progress,
+) -> Result<Drive, CliError> {
+    let (catalogue, scenarios) = load()?;
+    let (chosen, clauses) =
+        select(&options.filter, &catalogue, &scenarios).map_err(|error| CliError::Usage(error.to_string()))?;
+    let shown: BTreeSet<ClauseId> = clauses
+        .into_iter()
+        .filter(|id| catalogue.clause(id).is_some_and(|clause| clause.applies_to(Target::Local)))
+        .collect();
+    if shown.is_empty() {
+        return Err(CliError::NothingSelected(format!(
+            "target {} can show no clause that is let through by {}",
+            Target::Local,
+            options.filter.words().join(" ")
+        )));
+    }
+    if chosen.is_empty() {
+        return Err(CliError::Uncovered(shown.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")));
+    }
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+    let session = Session::open(&options.local, &chosen, Arc::clone(&clock), progress).await?;
+    let info = RunInfo {
+        id: run_id(&*clock),
+        seed: options.seed.unwrap_or_else(random),
+        started: rfc3339(clock.unix_ns()),
+        target: Target::Local,
+        profile: session.profile.name().to_owned(),
+        stack: session.versions,
+        selection: Selection { filters: options.filter.words(), clauses: shown.iter().cloned().collect() },
+    };
+    let folder = options.runs.join(name.unwrap_or(&info.id));
+    let info = join_or_found(&folder, info)?;
+    let context = RunContext { info, folder, ports: session.ports, catalogue, patience: PATIENCE, watcher };
+    Ok(Drive { context: Arc::new(context), scenarios: chosen, clauses: shown })
+}
+
+/// The run's own word about itself, from `run.json` in its folder; the first process of a run writes it.
+fn join_or_found(folder: &Path, info: RunInfo) -> Result<RunInfo, CliError> {
+    let path = folder.join("run.json");
+    let refused = |error: std::io::Error| CliError::NotWritten(format!("{}: {error}", path.display()));
+    fs::create_dir_all(folder).map_err(refused)?;
+    let lock = fs::File::create(folder.join("run.lock")).map_err(refused)?;
+    lock.lock().map_err(refused)?;
+    if let Ok(text) = fs::read(&path) {
+        return serde_json::from_slice(&text)
+            .map_err(|error| CliError::NotWritten(format!("{}: {error}", path.display())));
+    }
+    let text = serde_json::to_vec_pretty(&info).map_err(|error| CliError::Bug(error.to_string()))?;
+    fs::write(&path, text).map_err(refused)?;
+    Ok(info)
+}
+
+/// `20261123-181530-3fa9c2`: sorts by time, is a valid label value, and is unique enough for one stack.
+fn run_id(clock: &dyn Clock) -> String {
+    let started: String =
+        rfc3339(clock.unix_ns()).chars().filter(char::is_ascii_digit).take("yyyymmddhhmmss".len()).collect();
+    let (day, time) = started.split_at_checked(8).unwrap_or((&started, ""));
+    format!("{day}-{time}-{:06x}", random() & 0xff_ffff)
+}
+
+/// A random number: the standard library seeds every hasher from the system.
+fn random() -> u64 {
+    RandomState::new().build_hasher().finish()
+}
+
+/// Runs, reports, and says how it ended. The summary is the string; everything else is told to `watcher` and `progress`.
+///
+/// # Errors
+/// See [`CliError`]. What was recorded before an error stays readable in the run's folder.
+pub async fn run(
+    options: &RunOptions,
+    watcher: Arc<dyn Watcher>,
+    progress: &dyn Progress,
+    announce: impl FnOnce(&RunInfo, &Path),
+    interrupted: BoxFuture<'static, ()>,
+) -> Result<(Report, ExitStatus), CliError> {
+    let interrupted = interrupted.shared();
+    let drive = futures::select_biased! {
+        () = interrupted.clone().fuse() => return Err(CliError::SetUp("interrupted while the stack came up".to_owned())),
+        drive = begin(options, None, watcher, progress).boxed_local().fuse() => drive?,
+    };
+    announce(&drive.context.info, &drive.context.folder);
+    let outcome = runner::run(Arc::clone(&drive.context), drive.scenarios.clone(), interrupted.boxed()).await;
+    let reported = finish(&drive.context.folder, &options.reports);
+    if let Err(error) = outcome {
+        return Err(run_error(error));
+    }
+    let report = reported?;
+    let status = exit_status(&report, &drive.clauses);
+    Ok((report, status))
+}
+
+/// Reads the record in `folder`, writes the run's own reports beside it and those asked for, and returns the report.
+///
+/// # Errors
+/// [`CliError::NotWritten`]: the record cannot be read, or a report cannot be written.
+pub fn finish(folder: &Path, extra: &[ReportTarget]) -> Result<Report, CliError> {
+    let (catalogue, scenarios) = load()?;
+    let record = read_record(folder)?;
+    let covered = scenarios.iter().flat_map(|scenario| scenario.covers.iter().cloned()).collect();
+    let report = Report::of_run(&catalogue, &covered, &record, Target::Local);
+    let own = [
+        ("report.json", ReportFormat::Json),
+        ("report.md", ReportFormat::Markdown),
+        ("junit.xml", ReportFormat::Junit),
+    ];
+    let own = own.map(|(name, format)| ReportTarget { format, path: folder.join(name) });
+    for target in own.iter().chain(extra) {
+        write_report(&report, target)?;
+    }
+    Ok(report)
+}
+
+/// What the record in `folder` says.
+pub(super) fn read_record(folder: &Path) -> Result<RunRecord, CliError> {
+    let (entries, whole) = read_run(folder).map_err(|error| CliError::NotWritten(chain(&error)))?;
+    Ok(assemble(&entries, whole))
+}
+
+fn write_report(report: &Report, target: &ReportTarget) -> Result<(), CliError> {
+    let refused = |error: &dyn std::fmt::Display| CliError::NotWritten(format!("{}: {error}", target.path.display()));
+    let text = match target.format {
+        ReportFormat::Json => report.to_json().map_err(|error| refused(&error))?,
+        ReportFormat::Junit => junit(report).map_err(|error| refused(&error))?,
+        ReportFormat::Markdown => markdown(report),
+    };
+    fs::write(&target.path, text).map_err(|error| refused(&error))
+}
+
+/// The folder of the newest run below `runs`, where there is one.
+pub fn newest_run(runs: &Path) -> Option<PathBuf> {
+    let mut folders: Vec<PathBuf> = fs::read_dir(runs)
+        .ok()?
+        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+        .filter(|path| path.join("run.json").is_file())
+        .collect();
+    folders.sort();
+    folders.pop()
+}
+
+/// Drives the scenario that decides `clause`, unless this run has driven it already; returns the clause's verdict and findings.
+///
+/// # Errors
+/// See [`CliError`].
+pub async fn clause_record(drive: &Drive, clause: &ClauseId) -> Result<(Verdict, Vec<String>), CliError> {
+    let scenario = drive
+        .scenarios
+        .iter()
+        .find(|scenario| scenario.covers.contains(clause))
+        .ok_or_else(|| CliError::NothingSelected(format!("no scenario covers {clause}")))?;
+    let record = runner::drive_once(Arc::clone(&drive.context), scenario.clone(), futures::future::pending().boxed())
+        .await
+        .map_err(run_error)?;
+    let judgement = record.judgements.get(clause);
+    let findings = judgement.map(|judgement| judgement.findings.iter().map(ToString::to_string).collect());
+    match (judgement, record.halts.get(clause)) {
+        (Some(judgement), _) => Ok((judgement.verdict, findings.unwrap_or_default())),
+        (None, Some(halt)) => Ok((Verdict::Blocked, vec![halt.reason.clone()])),
+        (None, None) => Ok((Verdict::NotRun, vec!["the record ends before a judgement".to_owned()])),
+    }
+}
+
+fn run_error(error: RunError) -> CliError {
+    match error {
+        RunError::Record(_) | RunError::Body(_) => CliError::NotWritten(chain(&error)),
+        RunError::Bug { .. } | RunError::Locked(_) => CliError::Bug(chain(&error)),
+    }
+}

@@ -1,0 +1,286 @@
+//! A running stack, and the ports through which a run reaches it.
+
+use std::{collections::BTreeMap, ffi::OsString, path::PathBuf, str::FromStr, sync::Arc, time::Duration};
+
+use harness_adapters::{
+    s3::{Keys, S3},
+    stack::{Endpoints, StackPush, StackQuery},
+    targets::local::{
+        Down, Folders, Linger, LocalStack, Override, Profile, Progress, Role, Selection, StackSpec, StackState,
+        Starter, UpError, build, down, idle, status, up,
+    },
+};
+use harness_core::{
+    ports::{Clock, Component, Ports, Principal},
+    scenario::Scenario,
+    stage::BUCKETS,
+};
+
+use super::{
+    CliError, chain,
+    inspect::{BucketUrl, Source},
+};
+
+/// How long a stack that a run started outlives its last user: long enough for the next process of the same test run.
+const LINGER: Duration = Duration::from_secs(15);
+
+/// The region that all requests to the object store name.
+const REGION: &str = "us-east-1";
+
+/// What the local target is told.
+#[derive(Debug, Clone)]
+pub struct LocalOptions {
+    /// Where servers and stack are kept.
+    pub folders: Folders,
+    /// The stack's timers.
+    pub profile: Profile,
+    /// Changes to its configuration.
+    pub overrides: Vec<Override>,
+    /// Addresses used instead of the stack's own.
+    pub endpoints: Vec<EndpointOverride>,
+    /// Whether it listens on the design's ports.
+    pub design_ports: bool,
+    /// The program that has the hidden command `stack supervise`.
+    pub program: PathBuf,
+}
+
+/// An address used instead of the stack's own: `loki=http://127.0.0.1:4000`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndpointOverride {
+    /// Whose.
+    pub role: Role,
+    /// The address.
+    pub url: String,
+}
+
+impl FromStr for EndpointOverride {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (role, url) = text.split_once('=').ok_or_else(|| format!("{text:?} is not ROLE=URL"))?;
+        let role = role.parse().map_err(|error: harness_adapters::targets::local::StateError| error.to_string())?;
+        if !url.starts_with("http://") && !url.starts_with("https://") {
+            return Err(format!("{url:?} is no URL: it begins with neither http:// nor https://"));
+        }
+        Ok(Self { role, url: url.trim_end_matches('/').to_owned() })
+    }
+}
+
+/// A stack that is up, and its ports.
+pub struct Session {
+    /// The outside world as the runner sees it.
+    pub ports: Ports,
+    /// Component to version.
+    pub versions: BTreeMap<String, String>,
+    /// The stack's timers.
+    pub profile: Profile,
+}
+
+impl Session {
+    /// Joins the stack that is up, if it is the wanted one, or starts one that has what `scenarios` need and ends itself when nobody
+    /// uses it any more.
+    ///
+    /// # Errors
+    /// [`CliError::SetUp`]: the servers cannot be built, another stack is up, or nothing of it comes up.
+    pub async fn open(
+        options: &LocalOptions,
+        scenarios: &[Scenario],
+        clock: Arc<dyn Clock>,
+        progress: &dyn Progress,
+    ) -> Result<Self, CliError> {
+        let selection = selection_of(scenarios);
+        let stack = match joined(options, selection)? {
+            Some(stack) => stack,
+            None => start(options, selection, Linger::After(LINGER), &*clock, progress).await?,
+        };
+        let stack = Arc::new(stack);
+        let versions = stack
+            .state()
+            .components
+            .iter()
+            .map(|(component, state)| (component.name().to_owned(), state.version.clone()))
+            .collect();
+        Ok(Self { profile: stack.state().profile, versions, ports: ports(options, stack, clock)? })
+    }
+}
+
+/// The stack that is up, where it has the wanted profile and overrides and everything that is selected.
+fn joined(options: &LocalOptions, selection: Selection) -> Result<Option<LocalStack>, CliError> {
+    let stack = LocalStack::attach(&options.folders.stack).map_err(|error| CliError::SetUp(chain(&error)))?;
+    Ok(stack.filter(|stack| {
+        let state = stack.state();
+        state.profile == options.profile
+            && state.overrides == options.overrides
+            && selection.components().iter().all(|component| state.components.contains_key(component))
+    }))
+}
+
+async fn start(
+    options: &LocalOptions,
+    selection: Selection,
+    linger: Linger,
+    clock: &dyn Clock,
+    progress: &dyn Progress,
+) -> Result<LocalStack, CliError> {
+    let refused = |error: &dyn std::error::Error| CliError::SetUp(chain(error));
+    let programs =
+        build(&selection.programs(), &options.folders.cache, clock, progress).map_err(|error| refused(&error))?;
+    let spec = StackSpec {
+        profile: options.profile,
+        overrides: options.overrides.clone(),
+        selection,
+        design_ports: options.design_ports,
+        linger,
+        programs,
+    };
+    let starter = Starter {
+        program: options.program.clone(),
+        args: ["stack", "supervise", "--folder"]
+            .into_iter()
+            .map(OsString::from)
+            .chain([options.folders.stack.clone().into_os_string()])
+            .collect(),
+    };
+    let folder = &options.folders.stack;
+    if idle(folder).map_err(|error| refused(&error))? {
+        // An earlier run's, with other timers or parts, that only lingers.
+        down(folder, false, clock).await.map_err(|error| refused(&error))?;
+    }
+    up(folder, &spec, &starter, clock, progress).await.map_err(|error| match error {
+        UpError::Render(error) => CliError::Usage(chain(&error)),
+        error => refused(&error),
+    })
+}
+
+/// What scenarios need of the stack; the object store always is.
+fn selection_of(scenarios: &[Scenario]) -> Selection {
+    let needs = |wanted: &[Component]| {
+        scenarios.iter().flat_map(|scenario| &scenario.needs).any(|component| wanted.contains(component))
+    };
+    let store_reader = needs(&[Component::LokiStoreReader]);
+    Selection {
+        loki: store_reader || needs(&[Component::LokiWrite, Component::LokiRead, Component::LokiBackend]),
+        tempo: needs(&[Component::Tempo]),
+        mimir: needs(&[Component::Mimir]),
+        store_reader,
+    }
+}
+
+fn ports(options: &LocalOptions, stack: Arc<LocalStack>, clock: Arc<dyn Clock>) -> Result<Ports, CliError> {
+    let state = stack.state();
+    let at = |role: Role| {
+        let overridden = options.endpoints.iter().rev().find(|endpoint| endpoint.role == role);
+        overridden.map(|endpoint| endpoint.url.clone()).or_else(|| state.endpoint(role).map(str::to_owned))
+    };
+    // A part that the stack was not started with has no address; nothing selected asks for it.
+    let base = |role| at(role).unwrap_or_default();
+    let endpoints = Endpoints {
+        loki_push_http: base(Role::Loki),
+        loki_grpc: base(Role::LokiGrpc),
+        loki_query_http: base(Role::Loki),
+        loki_store_reader_http: at(Role::LokiStoreReader),
+        tempo_http: base(Role::Tempo),
+        tempo_otlp_grpc: base(Role::TempoOtlpGrpc),
+        tempo_otlp_http: base(Role::TempoOtlpHttp),
+        mimir_http: base(Role::Mimir),
+        admin: state.components.iter().map(|(component, state)| (*component, state.admin.clone())).collect(),
+    };
+    let mut principals = BTreeMap::from([(Principal::Harness, keys_of(&stack, Component::Minio))]);
+    principals.extend(BUCKETS.iter().map(|(_, owner)| (Principal::Component(*owner), keys_of(&stack, *owner))));
+    let refused = |error: harness_core::ports::PortError| CliError::SetUp(error.to_string());
+    Ok(Ports {
+        push: Arc::new(StackPush::new(&endpoints, Arc::clone(&clock)).map_err(refused)?),
+        query: Arc::new(StackQuery::new(&endpoints, Arc::clone(&clock)).map_err(refused)?),
+        objects: Arc::new(
+            S3::new(&base(Role::S3), REGION, principals)
+                .keeping_incomplete_uploads(state.incomplete_upload_expiry.clone()),
+        ),
+        lifecycle: Arc::clone(&stack) as _,
+        logs: stack,
+        clock,
+    })
+}
+
+/// What `inspect` is to read: `s3://BUCKET/KEY` in the store of the stack that is up, or a file or folder.
+///
+/// # Errors
+/// [`CliError::Usage`]: no place in a bucket; [`CliError::SetUp`]: no stack is up.
+pub fn inspect_source(object: &str, folders: &Folders) -> Result<Source, CliError> {
+    if !BucketUrl::is_meant(object) {
+        return Ok(Source::Local(object.into()));
+    }
+    let url = object.parse()?;
+    let stack = LocalStack::attach(&folders.stack)
+        .map_err(|error| CliError::SetUp(chain(&error)))?
+        .ok_or_else(|| CliError::SetUp(format!("{object} is in the store of a stack, and none is up")))?;
+    let endpoint = stack.state().endpoint(Role::S3).unwrap_or_default();
+    let principals = BTreeMap::from([(Principal::Harness, keys_of(&stack, Component::Minio))]);
+    Ok(Source::Bucket { url, objects: Arc::new(S3::new(endpoint, REGION, principals)), principal: Principal::Harness })
+}
+
+fn keys_of(stack: &LocalStack, component: Component) -> Keys {
+    let pair = stack.credentials().of(component);
+    Keys::new(&pair.access_key_id, &pair.secret_access_key)
+}
+
+/// Builds every server of the stack that is not built yet; returns where each program is.
+///
+/// # Errors
+/// [`CliError::SetUp`]: Go is missing or too old, a build fails, the disk is full.
+pub fn stack_build(
+    options: &LocalOptions,
+    clock: &dyn Clock,
+    progress: &dyn Progress,
+) -> Result<Vec<String>, CliError> {
+    let built = build(&Selection::ALL.programs(), &options.folders.cache, clock, progress)
+        .map_err(|error| CliError::SetUp(chain(&error)))?;
+    Ok(built.into_iter().map(|(program, path)| format!("{program}\t{}", path.display())).collect())
+}
+
+/// Starts the whole stack and leaves it up, or joins the one that is.
+///
+/// # Errors
+/// [`CliError::SetUp`], also where some component did not become ready: each is named with its last log lines.
+pub async fn stack_up(options: &LocalOptions, clock: &dyn Clock, progress: &dyn Progress) -> Result<String, CliError> {
+    let stack = start(options, Selection::ALL, Linger::UntilDown, clock, progress).await?;
+    let failures: Vec<String> =
+        stack.state().failures().map(|(component, failure)| format!("{component}: {failure}")).collect();
+    if failures.is_empty() { Ok(describe(stack.state())) } else { Err(CliError::SetUp(failures.join("\n"))) }
+}
+
+/// How the stack stands; `None` where there is none.
+///
+/// # Errors
+/// [`CliError::SetUp`]: its folder cannot be read.
+pub fn stack_status(folders: &Folders) -> Result<Option<String>, CliError> {
+    let state = status(&folders.stack).map_err(|error| CliError::SetUp(chain(&error)))?;
+    Ok(state.as_ref().map(describe))
+}
+
+/// Ends the stack and removes its data; says what there was.
+///
+/// # Errors
+/// [`CliError::SetUp`]: it does not go.
+pub async fn stack_down(folders: &Folders, keep_logs: bool, clock: &dyn Clock) -> Result<&'static str, CliError> {
+    match down(&folders.stack, keep_logs, clock).await.map_err(|error| CliError::SetUp(chain(&error)))? {
+        Down::Gone => Ok("the stack is down, its data removed"),
+        Down::LeftOversRemoved => Ok("no stack was up; the left-overs of one that crashed are removed"),
+        Down::WasNone => Ok("no stack was up"),
+    }
+}
+
+/// A table of components and a list of addresses.
+fn describe(state: &StackState) -> String {
+    let components = state.components.iter().map(|(component, state)| {
+        let pid = state.pid.map_or_else(|| "-".to_owned(), |pid| pid.to_string());
+        let phase = format!("{:?}", state.phase).to_lowercase();
+        format!("{:<18} {phase:<9} pid {pid:<8} {:<28} {}", component.name(), state.version, state.admin)
+    });
+    let endpoints = state.endpoints.iter().map(|(role, url)| format!("{:<18} {url}", role.name()));
+    std::iter::once(format!("profile {}, supervisor pid {}", state.profile, state.supervisor))
+        .chain(components)
+        .chain(std::iter::once("endpoints".to_owned()))
+        .chain(endpoints)
+        .map(|line| line + "\n")
+        .collect()
+}

@@ -1,0 +1,54 @@
+//! The stimuli that scenarios share: small, and with every oddity that a store must keep.
+
+use harness_core::{
+    signal::Sample,
+    stage::{Stage, StageError, Stimulus},
+    stimulus::{
+        Batch, Origin,
+        logs::{self, LogShape},
+        series::{self, SeriesShape},
+        traces::{self, TraceShape},
+    },
+};
+
+/// Where the stimulus called `name` comes from on this stage.
+fn origin(stage: &Stage, name: &str) -> Origin {
+    Origin { seed: stage.seed(), run: stage.run_id().to_owned(), stimulus: name.to_owned(), now_ns: stage.unix_ns() }
+}
+
+/// Log entries of several streams, in one push.
+pub(crate) fn log_entries(stage: &Stage, name: &str) -> Result<Stimulus, StageError> {
+    let entries = logs::entries(&origin(stage, name), &LogShape::default());
+    stage.stimulus(name, vec![Batch::Logs(entries)], Vec::new())
+}
+
+/// Traces of nested spans over two services, in one push.
+pub(crate) fn spans(stage: &Stage, name: &str) -> Result<Stimulus, StageError> {
+    let spans = traces::spans(&origin(stage, name), &TraceShape::default());
+    stage.stimulus(name, vec![Batch::Traces(spans)], Vec::new())
+}
+
+/// Series of floats and native histograms, in one push.
+pub(crate) fn samples(stage: &Stage, name: &str) -> Result<Stimulus, StageError> {
+    stage.stimulus(name, vec![Batch::Series(series_of(stage, name))], Vec::new())
+}
+
+/// As [`samples`], and a second push that breaks the rules of the protocol: a label whose name no series may have.
+pub(crate) fn samples_and_refused_ones(stage: &Stage, name: &str) -> Result<Stimulus, StageError> {
+    let accepted = series_of(stage, name);
+    // One record, because a refusal of several says nothing of each: Mimir keeps the good ones of a push that it answers with 400.
+    let refused: Vec<Sample> = accepted
+        .iter()
+        .take(1)
+        .cloned()
+        .map(|mut sample| {
+            sample.labels.insert("not a label name".to_owned(), "refused".to_owned());
+            sample
+        })
+        .collect();
+    stage.stimulus(name, vec![Batch::Series(accepted)], vec![Batch::Series(refused)])
+}
+
+fn series_of(stage: &Stage, name: &str) -> Vec<Sample> {
+    series::samples(&origin(stage, name), &SeriesShape::default())
+}
