@@ -46,7 +46,6 @@ mod tests {
 
     use harness_core::scenario::Filter;
 
-    use super::*;
     use crate::cli::{ListFormat, list, load};
 
     #[test]

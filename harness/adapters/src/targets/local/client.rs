@@ -499,6 +499,7 @@ mod tests {
             spec_digest: "0".into(),
             supervisor: 1,
             endpoints: Default::default(),
+            incomplete_upload_expiry: None,
             components: Default::default(),
             failure: None,
         };
@@ -522,6 +523,7 @@ mod tests {
             spec_digest: "0".into(),
             supervisor: 1,
             endpoints: Default::default(),
+            incomplete_upload_expiry: None,
             components: Default::default(),
             failure: None,
         };
