@@ -16,7 +16,7 @@ use serde::Serialize;
 
 use super::{
     CliError,
-    run::{ReportTarget, finish, load, read_record},
+    run::{ReportTarget, compute, load, read_record, write_reports},
 };
 use crate::criteria;
 
@@ -161,7 +161,9 @@ pub fn accept() -> Result<String, CliError> {
 /// # Errors
 /// [`CliError::NotWritten`]: no record there, or a report that cannot be written.
 pub fn report(run: &Path, extra: &[ReportTarget]) -> Result<Report, CliError> {
-    finish(run, extra)
+    let report = compute(run)?;
+    write_reports(&report, extra)?;
+    Ok(report)
 }
 
 /// Judges a recorded run again; a line for each clause on which the words differ. `Ok(Err(…))` is a disagreement.

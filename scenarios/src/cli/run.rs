@@ -140,11 +140,12 @@ pub async fn begin(
         return Err(CliError::Uncovered(shown.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")));
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+    let started = rfc3339(clock.unix_ns());
     let session = Session::open(&options.local, &chosen, Arc::clone(&clock), progress).await?;
     let info = RunInfo {
         id: run_id(&*clock),
         seed: options.seed.unwrap_or_else(random),
-        started: rfc3339(clock.unix_ns()),
+        started,
         target: Target::Local,
         profile: session.profile.name().to_owned(),
         stack: session.versions,
@@ -217,20 +218,29 @@ pub async fn run(
 /// # Errors
 /// [`CliError::NotWritten`]: the record cannot be read, or a report cannot be written.
 pub fn finish(folder: &Path, extra: &[ReportTarget]) -> Result<Report, CliError> {
-    let (catalogue, scenarios) = load()?;
-    let record = read_record(folder)?;
-    let covered = scenarios.iter().flat_map(|scenario| scenario.covers.iter().cloned()).collect();
-    let report = Report::of_run(&catalogue, &covered, &record, Target::Local);
+    let report = compute(folder)?;
     let own = [
         ("report.json", ReportFormat::Json),
         ("report.md", ReportFormat::Markdown),
         ("junit.xml", ReportFormat::Junit),
     ];
     let own = own.map(|(name, format)| ReportTarget { format, path: folder.join(name) });
-    for target in own.iter().chain(extra) {
-        write_report(&report, target)?;
-    }
+    write_reports(&report, &own)?;
+    write_reports(&report, extra)?;
     Ok(report)
+}
+
+/// The report of the record in `folder`.
+pub(super) fn compute(folder: &Path) -> Result<Report, CliError> {
+    let (catalogue, scenarios) = load()?;
+    let record = read_record(folder)?;
+    let covered = scenarios.iter().flat_map(|scenario| scenario.covers.iter().cloned()).collect();
+    Ok(Report::of_run(&catalogue, &covered, &record, Target::Local))
+}
+
+/// Writes `report` to each of `targets`.
+pub(super) fn write_reports(report: &Report, targets: &[ReportTarget]) -> Result<(), CliError> {
+    targets.iter().try_for_each(|target| write_report(report, target))
 }
 
 /// What the record in `folder` says.

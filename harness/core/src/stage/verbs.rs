@@ -17,14 +17,14 @@ use crate::{
     ledger::LedgerEntry,
     observation::{Evidence, EvidenceKind, Look, Observation, Oracle},
     poll::{Ended, Schedule, Step, until},
-    ports::{Component, PortError, Ports, Principal, ProcessProof, QueryRequest, Stop, Tick},
+    ports::{Component, LogLine, PortError, Ports, Principal, ProcessProof, QueryRequest, Stop, Tick},
     prediction,
     record::{Entry, Event, RecordError, Recorder, RunInfo, RunRecord, assemble},
     signal::Signal,
     stimulus::{Batch, Route},
     verdict::{
-        BodyError, Control, Expectation, Finding, Halt, HaltKind, Judgement, PredictedLatency, Prediction, Rule,
-        Verdict, judge, satisfied,
+        BodyError, Control, Expectation, Finding, Halt, HaltKind, Judgement, NOT_UP, PredictedLatency, Prediction,
+        Rule, Verdict, judge, satisfied,
     },
 };
 
@@ -187,7 +187,9 @@ impl Stage {
                 outcome: None,
             };
             self.record(Event::Intended { stimulus: stimulus.name.clone(), push })?;
-            let answer = self.ports().push.push(route, &part.batch).await;
+            let mut answer = self.ports().push.push(route, &part.batch).await;
+            // What was sent is kept with the stimulus, and the answer's body is its excerpt.
+            answer.evidence.body = None;
             self.record(Event::Answered {
                 stimulus: stimulus.name.clone(),
                 number,
@@ -207,8 +209,7 @@ impl Stage {
         }
         let case = self.case(&watched.clause)?;
         let begun = case.ledger.last_answered().unwrap_or_else(|| self.now());
-        let limit = case.bound.filter(|_| !case.forced).unwrap_or(case.patience);
-        let deadline = begun.after(limit);
+        let deadline = begun.after(case.limit());
         let open: Mutex<Vec<Glass>> = Mutex::new(watched.looks.iter().cloned().map(Glass::new).collect());
         self.progress(format!("looks for {} records, until {deadline}", watched.stimulus.count()))?;
         let ended = until(&*self.ports().clock, Schedule::default(), deadline, || async {
@@ -319,7 +320,7 @@ impl Stage {
         Ok(findings)
     }
 
-    /// Stops and starts a component for the sake of `clauses`, which are forced thereby.
+    /// Stops and starts a component for the sake of `clauses`. A clause that this forces has to be expected as such.
     pub async fn restart(&self, component: Component, how: Stop, clauses: &[&ClauseId]) -> Result<(), StageError> {
         self.progress(format!("restarts {component}"))?;
         let stopped = self
@@ -403,7 +404,11 @@ impl Stage {
     }
 
     async fn complaints(&self, clause: &ClauseId, signal: Signal) -> Result<(), StageError> {
-        let lines = self.ports().logs.problems(owner_of(signal), PROBLEM_LINES).await;
+        let component = owner_of(signal);
+        let mut lines = self.ports().logs.problems(component, PROBLEM_LINES).await;
+        if let Some(reason) = self.ports().lifecycle.failure(component).await {
+            lines.push(LogLine { component, text: format!("{NOT_UP}{reason}") });
+        }
         if lines.is_empty() { Ok(()) } else { self.record(Event::Complained { clause: clause.clone(), lines }) }
     }
 

@@ -410,10 +410,21 @@ fn causes(case: &Case) -> Vec<Finding> {
         )),
         _ => None,
     };
-    let logged = case.problems.iter().rev().find(|line| line.text.contains("level=error")).map(|line| {
+    let logged = case.problems.iter().rev().find(|line| is_telling(&line.text)).map(|line| {
         Finding::new("log", "no error in the component's log", format!("{}: {}", line.component, line.text))
     });
     other_bucket.into_iter().chain(logged).collect()
+}
+
+/// How a line begins that says that the component is gone.
+pub const NOT_UP: &str = "is not up: ";
+
+/// Whether a line can be about why records did not reach the store: one that says that the component is gone, or an error about the
+/// way there. Errors about other things, such as a push that was made to be refused, explain nothing.
+fn is_telling(line: &str) -> bool {
+    const WAY: [&str; 7] = ["s3", "bucket", "flush", "upload", "ship", "object store", "denied"];
+    let lower = line.to_lowercase();
+    line.starts_with(NOT_UP) || (lower.contains("level=error") && WAY.iter().any(|word| lower.contains(word)))
 }
 
 fn unfinished(case: &Case, main: &Timeline<'_>) -> Finding {

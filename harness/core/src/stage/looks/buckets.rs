@@ -10,7 +10,7 @@ use crate::{
         tsdb_block::MimirObject,
     },
     observation::{Evidence, EvidenceKind, Facts},
-    ports::{Component, ObjectSummary, PortError, Principal, QueryRequest, Versioning},
+    ports::{Component, ObjectSummary, PortError, Principal, Versioning},
     prediction,
     record::RecordError,
     signal::Signal,
@@ -25,16 +25,10 @@ pub(super) async fn usage(
     others: &[String],
 ) -> Result<Told, RecordError> {
     let mut facts = Facts::new();
-    match scene.ports.query.query(&QueryRequest::Configuration { component }).await {
-        Ok(answer) => {
-            let mut evidence = answer.evidence;
-            evidence.kind = EvidenceKind::Configuration;
-            evidence.body = Some(scene.keeper.keep(&answer.body)?);
-            scene.evidence.push(evidence);
-            facts.insert(
-                "config.bucket".into(),
-                json!(prediction::configured_bucket(signal_of(component), &answer.body)),
-            );
+    match scene.configuration(component).await? {
+        Ok(text) => {
+            let configured = prediction::configured_bucket(signal_of(component), &text);
+            facts.insert("config.bucket".into(), json!(configured));
         }
         Err(error) => return Ok(Told::Failed(error)),
     }
@@ -107,16 +101,10 @@ pub(super) async fn lifecycle(scene: &mut Scene<'_>, bucket: &str) -> Result<Tol
         Ok(rules) => rules,
         Err(error) => return Ok(Told::Failed(error)),
     };
-    let configuration =
-        match scene.ports.query.query(&QueryRequest::Configuration { component: Component::Tempo }).await {
-            Ok(answer) => answer,
-            Err(error) => return Ok(Told::Failed(error)),
-        };
-    let retention = prediction::tempo_retention(&configuration.body);
-    let mut told = configuration.evidence;
-    told.kind = EvidenceKind::Configuration;
-    told.body = Some(scene.keeper.keep(&configuration.body)?);
-    scene.evidence.push(told);
+    let retention = match scene.configuration(Component::Tempo).await? {
+        Ok(text) => prediction::tempo_retention(&text),
+        Err(error) => return Ok(Told::Failed(error)),
+    };
     let mut evidence = Evidence::new(EvidenceKind::Bucket, scene.keeper.unix_ns());
     evidence.request = Some(format!("lifecycle of s3://{bucket}"));
     let own_expiry = scene.ports.objects.incomplete_upload_expiry().await;

@@ -8,12 +8,13 @@ mod traces;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use bytes::Bytes;
 use serde::Serialize;
 
 use super::verbs::{Keeper, observation};
 use crate::{
     observation::{Evidence, EvidenceKind, Facts, Look, Observation, Seen, answers::AnswerError},
-    ports::{Answer, ObjectSummary, PortError, Ports, Principal},
+    ports::{Answer, Component, ObjectSummary, PortError, Ports, Principal, QueryRequest},
     record::RecordError,
     signal::{Labels, LogEntry, Sample, SignalRecord, Span},
 };
@@ -103,19 +104,37 @@ impl Scene<'_> {
         answer: Answer,
         read: impl Fn(&[u8]) -> Result<T, AnswerError>,
     ) -> Result<Result<T, String>, RecordError> {
+        let request = answer.evidence.request.clone().unwrap_or_default();
+        let body = answer.body.clone();
+        self.note(answer)?;
+        Ok(read(&body).map_err(|error| format!("{request}: {error}")))
+    }
+
+    /// Keeps an answer as evidence, whole.
+    fn note(&mut self, answer: Answer) -> Result<(), RecordError> {
         let mut evidence = answer.evidence;
         evidence.body = Some(self.keeper.keep(&answer.body)?);
-        let request = evidence.request.clone().unwrap_or_default();
         self.evidence.push(evidence);
-        Ok(read(&answer.body).map_err(|error| format!("{request}: {error}")))
+        Ok(())
     }
 
     /// An answer that is none: the look failed.
-    fn refused(&mut self, answer: Answer) -> Told {
-        let target = answer.evidence.request.clone().unwrap_or_default();
-        let reason = format!("status {}: {}", answer.status, answer.evidence.excerpt.clone().unwrap_or_default());
-        self.evidence.push(answer.evidence);
-        Told::Failed(PortError::Refused { target, reason })
+    fn refused(&mut self, answer: Answer) -> Result<Told, RecordError> {
+        let error = refusal(&answer);
+        self.note(answer)?;
+        Ok(Told::Failed(error))
+    }
+
+    /// The configuration that `component` says it runs with.
+    async fn configuration(&mut self, component: Component) -> Result<Result<Bytes, PortError>, RecordError> {
+        let mut answer = match self.ports.query.query(&QueryRequest::Configuration { component }).await {
+            Ok(answer) => answer,
+            Err(error) => return Ok(Err(error)),
+        };
+        answer.evidence.kind = EvidenceKind::Configuration;
+        let told = if answer.status == 200 { Ok(answer.body.clone()) } else { Err(refusal(&answer)) };
+        self.note(answer)?;
+        Ok(told)
     }
 
     /// Tells the records of one answer.
@@ -125,7 +144,7 @@ impl Scene<'_> {
         read: impl Fn(&[u8]) -> Result<Vec<R>, AnswerError>,
     ) -> Result<Told, RecordError> {
         if answer.status != 200 {
-            return Ok(self.refused(answer));
+            return self.refused(answer);
         }
         match self.read(answer, read)? {
             Ok(records) => self.records(records, Vec::new()),
@@ -148,6 +167,13 @@ impl Scene<'_> {
         let body = self.keeper.keep_records(&records)?;
         Ok(Told::Seen(Seen::Records { signal: R::SIGNAL, body, count: records.len(), defects }))
     }
+}
+
+/// An answer with an error status, as the error that it is.
+fn refusal(answer: &Answer) -> PortError {
+    let target = answer.evidence.request.clone().unwrap_or_default();
+    let reason = format!("status {}: {}", answer.status, answer.evidence.excerpt.clone().unwrap_or_default());
+    PortError::Refused { target, reason }
 }
 
 /// What was decoded out of objects, by the name of each.

@@ -108,12 +108,12 @@ pub(super) async fn query(scene: &mut Scene<'_>, trace_ids: &[String], store_onl
         };
         // Tempo answers 404 for a trace that it does not have.
         match answer.status {
-            404 => scene.evidence.push(answer.evidence),
+            404 => scene.note(answer)?,
             200 => match scene.read(answer, answers::spans)? {
                 Ok(found) => spans.extend(found),
                 Err(defect) => defects.push(defect),
             },
-            _ => return Ok(scene.refused(answer)),
+            _ => return scene.refused(answer),
         }
     }
     scene.records(spans, defects)
