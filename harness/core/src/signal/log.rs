@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::{Labels, Signal, SignalRecord};
+use super::{Labels, LineMark, Signal, SignalRecord};
 
 /// One log entry with the stream it belongs to.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -24,7 +24,7 @@ impl SignalRecord for LogEntry {
 
     /// The mark at the start of a line of ours (run, stimulus, sequence); for a line of somebody else's, stream, time and line.
     fn identity(&self) -> String {
-        match crate::stimulus::mark::LineMark::parse(&self.line) {
+        match LineMark::parse(&self.line) {
             Some(mark) => mark.to_string(),
             None => format!("{:?} {} {}", self.stream, self.timestamp_ns, self.line),
         }

@@ -3,12 +3,14 @@
 
 mod attribute;
 mod log;
+mod mark;
 mod metric;
 mod number;
 mod trace;
 
 pub use attribute::{AttributeValue, Attributes};
 pub use log::LogEntry;
+pub use mark::LineMark;
 pub use metric::{Histogram, HistogramKind, HistogramSpan, Sample, SampleValue, format_float};
 pub use trace::{Span, SpanEvent, SpanLink};
 

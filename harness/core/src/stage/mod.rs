@@ -3,6 +3,7 @@
 
 mod claims;
 mod design;
+mod keeper;
 mod looks;
 mod stimulus;
 mod verbs;

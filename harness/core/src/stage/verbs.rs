@@ -8,14 +8,14 @@ use thiserror::Error;
 
 use super::{
     Stimulus, Watched, bucket_of,
+    keeper::Keeper,
     looks::{Glass, remove_all_versions},
     owner_of,
-    stimulus::append_line,
 };
 use crate::{
     catalogue::{Catalogue, ClauseId},
     ledger::LedgerEntry,
-    observation::{Evidence, EvidenceKind, Look, Observation, Oracle},
+    observation::{Evidence, EvidenceKind, Look, Oracle},
     poll::{Ended, Schedule, Step, until},
     ports::{Component, LogLine, PortError, Ports, Principal, ProcessProof, QueryRequest, Stop, Tick},
     prediction,
@@ -457,47 +457,10 @@ impl Stage {
     }
 
     fn keeper(&self) -> Keeper<'_> {
-        Keeper { stage: self }
+        Keeper::new(self.inner.recorder.bodies(), &*self.ports().clock)
     }
 
     fn now(&self) -> Tick {
         self.ports().clock.now()
     }
-}
-
-/// Keeps the bodies of what a look saw.
-pub(super) struct Keeper<'a> {
-    stage: &'a Stage,
-}
-
-impl Keeper<'_> {
-    /// Keeps an object or answer.
-    pub(super) fn keep(&self, body: &[u8]) -> Result<String, RecordError> {
-        self.stage.inner.recorder.bodies().keep(body)
-    }
-
-    /// Keeps records as NDJSON.
-    pub(super) fn keep_records<R: serde::Serialize>(&self, records: &[R]) -> Result<String, RecordError> {
-        let mut body = Vec::new();
-        for record in records {
-            append_line(&mut body, record);
-        }
-        self.keep(&body)
-    }
-
-    /// Now, nanoseconds since the Unix epoch, for evidence.
-    pub(super) fn unix_ns(&self) -> i64 {
-        self.stage.unix_ns()
-    }
-}
-
-/// One look's observation from its parts.
-pub(super) fn observation(
-    look: &Look,
-    sent: Tick,
-    received: Tick,
-    seen: crate::observation::Seen,
-    evidence: Vec<Evidence>,
-) -> Observation {
-    Observation { look: look.clone(), sent, received, seen, evidence }
 }

@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use super::{
     Origin,
-    mark::LineMark,
     origin::{Generator, UNICODE},
 };
-use crate::signal::{Labels, LogEntry};
+use crate::signal::{Labels, LineMark, LogEntry};
 
 /// How many entries, and over how many streams and how much time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

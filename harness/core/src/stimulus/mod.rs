@@ -3,7 +3,6 @@
 
 pub mod encode;
 pub mod logs;
-pub mod mark;
 mod origin;
 pub mod series;
 pub mod traces;

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 use serde::Serialize;
 
-use super::verbs::{Keeper, observation};
+use super::keeper::Keeper;
 use crate::{
     observation::{Evidence, EvidenceKind, Facts, Look, Observation, Seen, answers::AnswerError},
     ports::{Answer, Component, ObjectSummary, PortError, Ports, Principal, QueryRequest},
@@ -74,7 +74,7 @@ impl Glass {
             Told::Seen(seen) => seen,
             Told::Failed(error) => Seen::Unseen { reason: error.to_string() },
         };
-        Ok(observation(&self.look, sent, received, seen, scene.evidence))
+        Ok(Observation { look: self.look.clone(), sent, received, seen, evidence: scene.evidence })
     }
 }
 
