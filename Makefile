@@ -1,7 +1,7 @@
 # The only door: every target is one line.
 LGTM_VERIFY = cargo run --quiet --package scenarios --bin lgtm-verify --
 
-.PHONY: help verify test lint bench snapshot stack-up stack-down clean-runs
+.PHONY: help verify test lint bench snapshot accept stack-up stack-down clean-runs
 
 help: ## Show the targets.
 	@grep -E '^[a-z-]+: ##' $(MAKEFILE_LIST) | sed 's/: ## /\t/' | expand -t 14
@@ -20,6 +20,9 @@ bench: ## Measure the readers of stored objects beside the limit of the machine.
 
 snapshot: ## Write down which scenario covers which clause; a change of it is for review.
 	$(LGTM_VERIFY) list > reports/coverage.snapshot.txt
+
+accept: ## Accept new criteria and revisions into their lock; a text changed under the same revision is refused.
+	$(LGTM_VERIFY) list --accept > target/criteria.lock && mv target/criteria.lock scenarios/criteria/criteria.lock
 
 stack-up: ## Start the stack and leave it up.
 	$(LGTM_VERIFY) stack up

@@ -122,8 +122,8 @@ mod tests {
             (None, None, "acked"),
             (None, Some("5"), "acked"),
             (Some("x"), None, "acked"),
-            (Some("3"), Some("4"), "unknown"),
-            (Some("2"), Some("9"), "unknown"),
+            (Some("3"), Some("4"), "refused"),
+            (Some("2"), Some("9"), "refused"),
             (Some("0"), Some("0"), "rejected"),
         ] {
             let mut headers = HeaderMap::new();
@@ -135,6 +135,7 @@ mod tests {
             let found = match written(&headers, &samples) {
                 PushOutcome::Acked => "acked",
                 PushOutcome::Rejected { .. } => "rejected",
+                PushOutcome::Refused { .. } => "refused",
                 PushOutcome::Unknown { .. } => "unknown",
             };
             assert_eq!(found, expected, "{floats:?} {histograms:?}");

@@ -1,6 +1,6 @@
 //! What an answer to a push means for what was pushed. Pure. Must not know addresses or clocks.
 //!
-//! A push that was taken in part is *unknown*: which of its records are there, the answer doesn't say. Loki and Mimir answer 400
+//! A push that was taken in part is *refused*, its records' fate unknown: which of its records are there, the answer doesn't say. Loki and Mimir answer 400
 //! where they refused some records and took the others; Mimir's text names one of those refused, Loki's those of one stream.
 
 use harness_core::ports::PushOutcome;
@@ -57,18 +57,16 @@ pub(crate) fn of_grpc(status: &Status, records: usize) -> PushOutcome {
 
 /// Of a refusal for the sake of one of the records, which may or may not be all that was refused.
 fn of_records(reason: String, records: usize) -> PushOutcome {
-    if records > 1 {
-        PushOutcome::Unknown { reason: format!("refused in whole or in part: {reason}") }
-    } else {
-        PushOutcome::Rejected { reason }
-    }
+    if records > 1 { PushOutcome::Refused { reason } } else { PushOutcome::Rejected { reason } }
 }
 
 /// What a gRPC answer said, for its evidence.
 pub(crate) fn in_words(outcome: &PushOutcome) -> String {
     match outcome {
         PushOutcome::Acked => "gRPC Ok".to_owned(),
-        PushOutcome::Rejected { reason } | PushOutcome::Unknown { reason } => reason.clone(),
+        PushOutcome::Rejected { reason } | PushOutcome::Refused { reason } | PushOutcome::Unknown { reason } => {
+            reason.clone()
+        }
     }
 }
 
@@ -78,7 +76,7 @@ pub(crate) fn of_refused(refused: u64, sent: u64, message: &str) -> PushOutcome 
     match refused {
         0 => PushOutcome::Acked,
         _ if refused >= sent => PushOutcome::Rejected { reason },
-        _ => PushOutcome::Unknown { reason },
+        _ => PushOutcome::Refused { reason },
     }
 }
 
@@ -90,6 +88,7 @@ mod tests {
         match outcome {
             PushOutcome::Acked => "acked",
             PushOutcome::Rejected { .. } => "rejected",
+            PushOutcome::Refused { .. } => "refused",
             PushOutcome::Unknown { .. } => "unknown",
         }
     }
@@ -100,12 +99,12 @@ mod tests {
             (200, "acked", "acked"),
             (204, "acked", "acked"),
             (301, "unknown", "unknown"),
-            (400, "rejected", "unknown"),
+            (400, "rejected", "refused"),
             (401, "rejected", "rejected"),
             (404, "rejected", "rejected"),
             (413, "rejected", "rejected"),
-            (422, "rejected", "unknown"),
-            (429, "rejected", "unknown"),
+            (422, "rejected", "refused"),
+            (429, "rejected", "refused"),
             (500, "unknown", "unknown"),
             (503, "unknown", "unknown"),
         ] {

@@ -293,6 +293,10 @@ where
     let status = response.status().as_u16();
     match (error.code(), error.message()) {
         (Some("NoSuchKey" | "NoSuchBucket" | "NoSuchVersion"), _) => PortError::NotFound { target },
+        (Some("AccessDenied"), message) => {
+            PortError::Denied { target, reason: format!("status {status}: {}", message.unwrap_or("no message")) }
+        }
+        (None, _) if status == 403 => PortError::Denied { target, reason: "status 403".to_owned() },
         (Some(code), message) => PortError::Refused {
             target,
             reason: format!("status {status}, {code}: {}", message.unwrap_or("no message")),

@@ -81,7 +81,7 @@ impl StackPush {
     fn unsent(&self, component: Component, reason: String) -> PushAnswer {
         let now = self.clock.now();
         let evidence = http::evidence(EvidenceKind::Push, component, self.clock.as_ref());
-        PushAnswer { sent: now, answered: now, outcome: PushOutcome::Rejected { reason }, evidence }
+        PushAnswer { sent: now, answered: now, outcome: PushOutcome::Unknown { reason }, evidence }
     }
 }
 

@@ -106,7 +106,7 @@ mod tests {
         for (response, expected) in [
             (ExportTraceServiceResponse::default(), PushOutcome::Acked),
             (partial(0), PushOutcome::Acked),
-            (partial(1), PushOutcome::Unknown { reason: reason(1) }),
+            (partial(1), PushOutcome::Refused { reason: reason(1) }),
             (partial(3), PushOutcome::Rejected { reason: reason(3) }),
         ] {
             assert_eq!(taken(&response, 3), expected);

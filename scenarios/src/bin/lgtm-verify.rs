@@ -15,7 +15,7 @@ use harness_adapters::{
     targets::local::{Folders, Override, Profile},
 };
 use harness_core::{
-    report::{Colour, ExitStatus, Report, Style, exit_status, terminal},
+    report::{Colour, ExitStatus, Report, Style, terminal},
     scenario::Filter,
     signal::Signal,
 };
@@ -236,11 +236,9 @@ fn dispatch(command: Command) -> anyhow::Result<ExitStatus> {
         }
         Command::Explain { id } => print(&cli::explain(&id)?),
         Command::Report(arguments) => {
-            let report = cli::report(&run_folder(arguments.run, &arguments.runs)?, &arguments.reports)?;
+            let (report, status) = cli::report(&run_folder(arguments.run, &arguments.runs)?, &arguments.reports)?;
             summarise(&report);
-            let (_, scenarios) = cli::load()?;
-            let covered = scenarios.iter().flat_map(|scenario| scenario.covers.iter().cloned()).collect();
-            Ok(exit_status(&report, &covered))
+            Ok(status)
         }
         Command::Recheck { run, runs } => match cli::recheck(&run_folder(run, &runs)?)? {
             Ok(text) => print(&text),

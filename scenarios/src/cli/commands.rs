@@ -9,7 +9,7 @@ use std::{
 use harness_core::{
     catalogue::{Catalogue, Clause, ClauseId, Criterion, CriterionId, Level},
     record::BodyStore,
-    report::{self, Report},
+    report::{self, ExitStatus, Report, exit_status},
     scenario::{Filter, Scenario, select},
 };
 use serde::Serialize;
@@ -156,14 +156,16 @@ pub fn accept() -> Result<String, CliError> {
         .map_err(|errors| CliError::Usage(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))
 }
 
-/// The report of a recorded run, computed anew; written to `extra` too.
+/// The report of a recorded run, computed anew and written to `extra`, and how the run ended by it.
 ///
 /// # Errors
 /// [`CliError::NotWritten`]: no record there, or a report that cannot be written.
-pub fn report(run: &Path, extra: &[ReportTarget]) -> Result<Report, CliError> {
+pub fn report(run: &Path, extra: &[ReportTarget]) -> Result<(Report, ExitStatus), CliError> {
     let report = compute(run)?;
     write_reports(&report, extra)?;
-    Ok(report)
+    let selected = read_record(run)?.run.map(|run| run.selection.clauses).unwrap_or_default();
+    let status = exit_status(&report, &selected.into_iter().collect());
+    Ok((report, status))
 }
 
 /// Judges a recorded run again; a line for each clause on which the words differ. `Ok(Err(…))` is a disagreement.

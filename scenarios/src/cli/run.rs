@@ -16,7 +16,7 @@ use harness_core::{
     catalogue::{Catalogue, ClauseId, Target},
     observation::rfc3339,
     ports::Clock,
-    record::{RunInfo, RunRecord, Selection, assemble, read_run},
+    record::{RecordError, RunInfo, RunRecord, Selection, assemble, read_run},
     report::{ExitStatus, Report, exit_status, junit, markdown},
     runner::{self, RunError},
     scenario::{Filter, Scenario, select},
@@ -245,7 +245,10 @@ pub(super) fn write_reports(report: &Report, targets: &[ReportTarget]) -> Result
 
 /// What the record in `folder` says.
 pub(super) fn read_record(folder: &Path) -> Result<RunRecord, CliError> {
-    let (entries, whole) = read_run(folder).map_err(|error| CliError::NotWritten(chain(&error)))?;
+    let (entries, whole) = read_run(folder).map_err(|error| match error {
+        RecordError::NoRun { .. } => CliError::Usage(chain(&error)),
+        error => CliError::NotWritten(chain(&error)),
+    })?;
     Ok(assemble(&entries, whole))
 }
 
@@ -261,13 +264,15 @@ fn write_report(report: &Report, target: &ReportTarget) -> Result<(), CliError> 
 
 /// The folder of the newest run below `runs`, where there is one.
 pub fn newest_run(runs: &Path) -> Option<PathBuf> {
-    let mut folders: Vec<PathBuf> = fs::read_dir(runs)
+    fs::read_dir(runs)
         .ok()?
-        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
-        .filter(|path| path.join("run.json").is_file())
-        .collect();
-    folders.sort();
-    folders.pop()
+        .filter_map(|entry| {
+            let folder = entry.ok()?.path();
+            let run: RunInfo = serde_json::from_slice(&fs::read(folder.join("run.json")).ok()?).ok()?;
+            Some((run.started, folder))
+        })
+        .max()
+        .map(|(_, folder)| folder)
 }
 
 /// Drives the scenario that decides `clause`, unless this run has driven it already; returns the clause's verdict and findings.
@@ -295,6 +300,7 @@ pub async fn clause_record(drive: &Drive, clause: &ClauseId) -> Result<(Verdict,
 fn run_error(error: RunError) -> CliError {
     match error {
         RunError::Record(_) | RunError::Body(_) => CliError::NotWritten(chain(&error)),
-        RunError::Bug { .. } | RunError::Locked(_) => CliError::Bug(chain(&error)),
+        RunError::Bug { .. } => CliError::Bug(chain(&error)),
+        RunError::Locked(_) => CliError::SetUp(chain(&error)),
     }
 }

@@ -7,7 +7,7 @@ use harness_adapters::{
     stack::{Endpoints, StackPush, StackQuery},
     targets::local::{
         Down, Folders, Linger, LocalStack, Override, Profile, Progress, Role, Selection, StackSpec, StackState,
-        Starter, UpError, build, down, idle, status, up,
+        Starter, UpError, build, down, down_if_idle, status, up,
     },
 };
 use harness_core::{
@@ -142,10 +142,8 @@ async fn start(
             .collect(),
     };
     let folder = &options.folders.stack;
-    if idle(folder).map_err(|error| refused(&error))? {
-        // An earlier run's, with other timers or parts, that only lingers.
-        down(folder, false, clock).await.map_err(|error| refused(&error))?;
-    }
+    // An earlier run's, with other timers or parts, that only lingers.
+    down_if_idle(folder, clock).await.map_err(|error| refused(&error))?;
     up(folder, &spec, &starter, clock, progress).await.map_err(|error| match error {
         UpError::Render(error) => CliError::Usage(chain(&error)),
         error => refused(&error),
@@ -245,7 +243,11 @@ pub async fn stack_up(options: &LocalOptions, clock: &dyn Clock, progress: &dyn 
     let stack = start(options, Selection::ALL, Linger::UntilDown, clock, progress).await?;
     let failures: Vec<String> =
         stack.state().failures().map(|(component, failure)| format!("{component}: {failure}")).collect();
-    if failures.is_empty() { Ok(describe(stack.state())) } else { Err(CliError::SetUp(failures.join("\n"))) }
+    if failures.is_empty() {
+        return Ok(describe(stack.state()));
+    }
+    down(&options.folders.stack, true, clock).await.map_err(|error| CliError::SetUp(chain(&error)))?;
+    Err(CliError::SetUp(failures.join("\n")))
 }
 
 /// How the stack stands; `None` where there is none.

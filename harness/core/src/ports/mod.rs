@@ -36,6 +36,14 @@ pub enum PortError {
         /// Status and message as given.
         reason: String,
     },
+    /// It answered that whoever asks has not the right to.
+    #[error("{target} is denied: {reason}")]
+    Denied {
+        /// Address, bucket/key or process.
+        target: String,
+        /// Status and message as given.
+        reason: String,
+    },
     /// What was asked for does not exist.
     #[error("{target} does not exist")]
     NotFound {

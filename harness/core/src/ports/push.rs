@@ -18,6 +18,11 @@ pub enum PushOutcome {
         /// Status and message as given.
         reason: String,
     },
+    /// The stack said that it refused the push, but not whether it refused all of it: each record may or may not be there.
+    Refused {
+        /// Status and message as given.
+        reason: String,
+    },
     /// No answer, or one that says neither: the stack may or may not have it.
     Unknown {
         /// What was seen.

@@ -46,15 +46,14 @@ pub fn tempo_retention(configuration: &[u8]) -> Option<Duration> {
     Settings::read(configuration)?.duration("compactor.compaction.block_retention")
 }
 
-/// A chunk is flushed when its stream was idle for `chunk_idle_period` or it is `max_chunk_age` old; a sweep finds it every
-/// `flush_check_period`, give or take a fifth (Loki `pkg/ingester/flush.go`, `pkg/ingester/ingester.go`).
+/// A chunk is flushed when its stream was idle for `chunk_idle_period`; a sweep finds it every `flush_check_period`, give or take a
+/// fifth (Loki `pkg/ingester/flush.go`). `max_chunk_age` compares the times of a chunk's own entries, so a single push that spans
+/// less never gets old by it.
 fn loki(mut settings: Settings) -> Option<Persistence> {
     let idle = settings.told_duration("ingester.chunk_idle_period")?;
-    let age = settings.told_duration("ingester.max_chunk_age")?;
     let check = settings.told_duration("ingester.flush_check_period")?;
-    let earliest = idle.min(age);
     let bucket = settings.bucket(Signal::Logs);
-    Some(Persistence { earliest, latest: earliest + check.mul_f64(1.2) + UPLOAD, settings: settings.told, bucket })
+    Some(Persistence { earliest: idle, latest: idle + check.mul_f64(1.2) + UPLOAD, settings: settings.told, bucket })
 }
 
 /// A trace is cut into the head block when it was idle for `trace_idle_period`, the head block is cut when `max_block_duration` has
@@ -123,10 +122,10 @@ mod tests {
     use super::*;
 
     const LOKI: &[u8] = b"common:\n  storage:\n    s3:\n      bucketnames: loki-chunks\n\
-        ingester:\n  chunk_idle_period: 10m0s\n  max_chunk_age: 2h0m0s\n  flush_check_period: 30s\n";
+        ingester:\n  chunk_idle_period: 10m0s\n  flush_check_period: 30s\n";
 
     #[test]
-    fn loki_persists_after_the_shorter_of_idle_and_age() {
+    fn loki_persists_once_a_stream_is_idle() {
         let persistence = persistence(Signal::Logs, LOKI).unwrap();
         assert_eq!(persistence.earliest, Duration::from_secs(600));
         assert_eq!(persistence.latest, Duration::from_secs(641));
@@ -136,13 +135,9 @@ mod tests {
 
     #[test]
     fn a_configuration_that_does_not_say_predicts_nothing() {
-        for text in [
-            &b"ingester: {}"[..],
-            b"",
-            b"- a",
-            b"\xff",
-            b"ingester: {chunk_idle_period: soon, max_chunk_age: 1h, flush_check_period: 1s}",
-        ] {
+        for text in
+            [&b"ingester: {}"[..], b"", b"- a", b"\xff", b"ingester: {chunk_idle_period: soon, flush_check_period: 1s}"]
+        {
             assert_eq!(persistence(Signal::Logs, text), None);
         }
     }

@@ -9,7 +9,7 @@ use thiserror::Error;
 use super::{
     Stimulus, Watched, bucket_of,
     keeper::Keeper,
-    looks::{Glass, remove_all_versions},
+    looks::{Glass, PROBE_PREFIX, remove_probes},
     owner_of,
 };
 use crate::{
@@ -115,6 +115,11 @@ impl Stage {
         self.inner.context.info.seed
     }
 
+    /// Whether the stack's timers are short, so that a clause may be shown by force rather than waited for.
+    pub fn is_fast(&self) -> bool {
+        self.inner.context.info.profile == "fast"
+    }
+
     /// Now on the wall clock, nanoseconds since the Unix epoch.
     pub fn unix_ns(&self) -> i64 {
         self.ports().clock.unix_ns()
@@ -154,7 +159,7 @@ impl Stage {
             forced,
             bucket: in_bucket.then(|| bucket_of(stimulus.signal).to_owned()),
         })?;
-        if in_bucket && !forced {
+        if !forced && decisive != Oracle::Query {
             self.predict(&clause, stimulus.signal).await?;
         }
         Ok(Watched { clause, stimulus: stimulus.clone(), looks })
@@ -276,16 +281,16 @@ impl Stage {
     ) -> Result<(), StageError> {
         let key = self.probe_key("foreign");
         let refused = |error: PortError| StageError::blocked(error.to_string());
+        remove_probes(self.ports(), bucket).await.map_err(refused)?;
         self.ports().objects.put(Principal::Harness, bucket, &key, "foreign".into()).await.map_err(refused)?;
         let looked = self.control(clause, "a bucket with a foreign key in it", must_break, look).await;
-        self.ports().objects.delete(Principal::Harness, bucket, &key, None).await.map_err(refused)?;
-        remove_all_versions(self.ports(), bucket, &key).await.map_err(refused)?;
+        remove_probes(self.ports(), bucket).await.map_err(refused)?;
         looked
     }
 
     /// A key of this run and scenario for a probe; nothing of the stack looks like it.
     pub fn probe_key(&self, purpose: &str) -> String {
-        format!("lgtm-verify-{purpose}-{}-{}", self.run_id(), self.inner.scenario)
+        format!("{PROBE_PREFIX}{purpose}-{}-{}", self.run_id(), self.inner.scenario)
     }
 
     /// Looks until the rules hold or patience ends, then judges.

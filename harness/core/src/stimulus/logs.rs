@@ -24,9 +24,8 @@ impl Default for LogShape {
         Self {
             entries: 96,
             streams: 4,
-            // Loki refuses an entry that is older than its stream's newest by more than half of `ingester.max_chunk_age`
-            // ("entry too far behind"), which is 30 s where that is a minute, as in the fast profile. It tells of that only for
-            // the last stream of a push (`pkg/ingester/instance.go`), so such an entry could be acked and be gone.
+            // Loki refuses an entry that is older than its stream's newest by more than half of `ingester.max_chunk_age` ("entry too
+            // far behind"); this stays clear of it even where that is a minute.
             spread: Duration::from_secs(20),
         }
     }

@@ -164,8 +164,11 @@ pub struct Case {
 }
 
 impl Case {
-    /// How long after the last answer a yes is waited for: a forced clause does not decide its bound.
+    /// How long after the last answer a yes is waited for: the bound, which a forced clause does not decide; without one, twice what
+    /// the configuration lets expect, and never less than patience.
     pub fn limit(&self) -> Duration {
-        self.bound.filter(|_| !self.forced).unwrap_or(self.patience)
+        let expected = self.prediction.as_ref().map_or(0.0, |prediction| prediction.latency.latest_s);
+        let patience = self.patience.max(Duration::try_from_secs_f64(expected * 2.0).unwrap_or(Duration::MAX));
+        self.bound.filter(|_| !self.forced).unwrap_or(patience)
     }
 }

@@ -49,17 +49,6 @@ pub fn satisfied(case: &Case, observation: &Observation, bodies: &dyn Bodies) ->
     }
 }
 
-/// Whether the decisive oracle has said yes.
-pub fn decisive_says_yes(case: &Case, bodies: &dyn Bodies) -> Result<bool, BodyError> {
-    let Expectation::Records { decisive, .. } = &case.expectation else { return Ok(false) };
-    for observation in case.observations.iter().filter(|observation| observation.look.oracle() == *decisive) {
-        if satisfied(case, observation, bodies)?.is_empty() {
-            return Ok(true);
-        }
-    }
-    Ok(false)
-}
-
 /// A bound that the live configuration cannot meet is missed whatever happens.
 fn impossible_by_configuration(case: &Case) -> Option<Finding> {
     let (bound, prediction) = (case.bound?, case.prediction.as_ref()?);
@@ -336,13 +325,14 @@ fn refusals(ledger: &Ledger) -> Vec<Finding> {
         .filter_map(|entry| {
             let records = format!("records {} to {}", entry.first, entry.last);
             match (&entry.outcome, entry.refusal_wanted) {
-                (Some(PushOutcome::Acked), false) | (Some(PushOutcome::Rejected { .. }), true) => None,
+                (Some(PushOutcome::Acked), false)
+                | (Some(PushOutcome::Rejected { .. } | PushOutcome::Refused { .. }), true) => None,
                 (Some(PushOutcome::Acked), true) => Some(Finding::new(
                     "refused",
                     format!("{records}, which break the protocol's rules, to be refused"),
                     "accepted",
                 )),
-                (Some(PushOutcome::Rejected { reason }), false) => {
+                (Some(PushOutcome::Rejected { reason } | PushOutcome::Refused { reason }), false) => {
                     Some(Finding::new("accepted", format!("{records} accepted"), reason))
                 }
                 (Some(PushOutcome::Unknown { reason }), _) => {

@@ -9,7 +9,7 @@ mod tests;
 
 pub use compare::{Bodies, BodyError, Memory};
 pub use expectation::{Case, Check, Control, Expectation, Halt, HaltKind, Prediction, Rule};
-pub use judge::{NOT_UP, decisive_says_yes, judge, satisfied};
+pub use judge::{NOT_UP, judge, satisfied};
 
 use std::fmt;
 

@@ -751,10 +751,6 @@ fn one_look_is_judged_as_it_stands() {
     let [no, yes] = scene.case.observations.as_slice() else { panic!("two looks") };
     assert_eq!(satisfied(&scene.case, no, &scene.bodies).unwrap()[0].rule, "missing");
     assert_eq!(satisfied(&scene.case, yes, &scene.bodies).unwrap(), []);
-    assert!(decisive_says_yes(&scene.case, &scene.bodies).unwrap());
-    let mut before = scene.clone();
-    before.case.observations.pop();
-    assert!(!decisive_says_yes(&before.case, &before.bodies).unwrap());
     let facts = facts_scene();
     assert_eq!(satisfied(&facts.case, &facts.case.observations[0], &facts.bodies).unwrap(), []);
     assert_eq!(satisfied(&facts.case, no, &facts.bodies).unwrap()[0].rule, "seen");
@@ -887,7 +883,12 @@ proptest! {
         prop_assert_eq!(judgement.verdict == Verdict::Pass, judgement.findings.is_empty());
         if judgement.verdict == Verdict::Pass {
             let case = &scene.case;
-            prop_assert!(decisive_says_yes(case, &scene.bodies).unwrap());
+            let whole_yes = case
+                .observations
+                .iter()
+                .filter(|observation| observation.look.oracle() == Oracle::Objects)
+                .any(|observation| satisfied(case, observation, &scene.bodies).unwrap().is_empty());
+            prop_assert!(whole_yes);
             prop_assert!(!case.controls.is_empty());
             for control in &case.controls {
                 let seen = &control.observation.seen;

@@ -2,6 +2,7 @@ use std::{
     fs, io,
     path::{Path, PathBuf},
     process::Stdio,
+    time::Duration,
 };
 
 use harness_core::ports::Versioning;
@@ -19,6 +20,9 @@ use super::{
 
 /// The name under which `mc` knows the store.
 const ALIAS: &str = "stack";
+
+/// How long one command of `mc` may take.
+const MC_LIMIT: Duration = Duration::from_secs(60);
 
 /// One bucket, as `stack/buckets/buckets.yaml` wants it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -132,7 +136,10 @@ impl Maker<'_> {
         {
             stdin.write_all(input.as_bytes()).await.map_err(|error| failed(error.to_string()))?;
         }
-        let answer = child.wait_with_output().await.map_err(|error| failed(error.to_string()))?;
+        let answer = tokio::time::timeout(MC_LIMIT, child.wait_with_output())
+            .await
+            .map_err(|_| failed(format!("no end after {} s", MC_LIMIT.as_secs())))?
+            .map_err(|error| failed(error.to_string()))?;
         if answer.status.success() {
             return Ok(String::from_utf8_lossy(&answer.stdout).into_owned());
         }

@@ -296,12 +296,16 @@ pub fn status(folder: &Path) -> Result<Option<StackState>, UpError> {
     Ok(StackState::load(folder)?)
 }
 
-/// Whether the stack in `folder` is one that ends by itself and that nobody uses any more: it may be replaced at once.
-pub fn idle(folder: &Path) -> Result<bool, UpError> {
+/// Ends the stack in `folder` if it is one that ends by itself and that nobody uses any more. Nobody can begin to use it meanwhile.
+pub async fn down_if_idle(folder: &Path, clock: &dyn Clock) -> Result<(), UpError> {
     if status(folder)?.is_none() || StackSpec::load(folder)?.linger == Linger::UntilDown {
-        return Ok(false);
+        return Ok(());
     }
-    Ok(Ending::try_take(folder).map_err(file_error(folder))?.is_some())
+    let nobody_else = Ending::try_take(folder).map_err(file_error(folder))?;
+    if nobody_else.is_some() {
+        down(folder, false, clock).await?;
+    }
+    Ok(())
 }
 
 /// Ends the stack in `folder` and removes its data, and its logs unless they are to be kept.
@@ -430,8 +434,16 @@ impl Lifecycle for LocalStack {
     }
 
     async fn failure(&self, component: Component) -> Option<String> {
-        let state = self.fresh_state().ok()?;
-        Some(state.components.get(&component)?.failure.as_ref()?.to_string())
+        let state = match self.fresh_state() {
+            Ok(state) => state,
+            Err(error) => return Some(chain(&error)),
+        };
+        let found = state.components.get(&component)?;
+        match (&found.failure, found.phase) {
+            (Some(failure), _) => Some(failure.to_string()),
+            (None, Phase::Ready) => None,
+            (None, phase) => Some(format!("{phase:?}").to_lowercase()),
+        }
     }
 }
 

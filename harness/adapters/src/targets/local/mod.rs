@@ -26,7 +26,7 @@ mod state;
 mod supervisor;
 
 pub use build::{BuildError, Programs, build};
-pub use client::{Down, LocalStack, Starter, UpError, down, idle, status, up};
+pub use client::{Down, LocalStack, Starter, UpError, down, down_if_idle, status, up};
 pub use credentials::{Credentials, CredentialsError, KeyPair};
 pub use folders::{Folders, FoldersError};
 pub use lease::Lease;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Scene, Told};
+use super::{Scene, Told, remove_probes};
 use crate::{
     observation::{Evidence, EvidenceKind, Facts, isolation_fact},
     ports::{Component, PortError, Principal},
@@ -39,6 +39,7 @@ async fn operations(
     probe: &str,
 ) -> Result<Vec<(&'static str, Value)>, PortError> {
     let objects = &scene.ports.objects;
+    remove_probes(scene.ports, bucket).await?;
     objects.put(Principal::Harness, bucket, probe, "present".into()).await?;
     let outcomes = vec![
         ("list", outcome(objects.list(principal, bucket, probe).await)?),
@@ -46,8 +47,7 @@ async fn operations(
         ("put", outcome(objects.put(principal, bucket, probe, "overwritten".into()).await)?),
         ("delete", outcome(objects.delete(principal, bucket, probe, None).await)?),
     ];
-    objects.delete(Principal::Harness, bucket, probe, None).await?;
-    scene.remove_all_versions(bucket, probe).await?;
+    remove_probes(scene.ports, bucket).await?;
     let mut evidence = Evidence::new(EvidenceKind::Bucket, scene.keeper.unix_ns());
     evidence.request = Some(format!("list, get, put, delete s3://{bucket}/{probe} as {principal:?}"));
     evidence.object = Some(format!("{bucket}/{probe}"));
@@ -62,11 +62,11 @@ async fn operations(
     Ok(outcomes)
 }
 
-/// Allowed, denied, or an error: a store that cannot be reached says nothing about rights.
+/// Allowed, denied, or an error: a store that is busy, broken or out of reach says nothing about rights.
 fn outcome<T>(result: Result<T, PortError>) -> Result<Value, PortError> {
     match result {
-        Ok(_) | Err(PortError::NotFound { .. }) => Ok(json!("allowed")),
-        Err(PortError::Refused { .. }) => Ok(json!("denied")),
+        Ok(_) => Ok(json!("allowed")),
+        Err(PortError::Denied { .. }) => Ok(json!("denied")),
         Err(error) => Err(error),
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Scene, Told};
+use super::{Scene, Told, remove_probes};
 use crate::{
     formats::{
         loki_layout::is_loki_key,
@@ -65,6 +65,7 @@ pub(super) async fn versions(scene: &mut Scene<'_>, bucket: &str, probe: &str) -
 
 async fn try_versions(scene: &mut Scene<'_>, bucket: &str, probe: &str) -> Result<Facts, PortError> {
     let objects = &scene.ports.objects;
+    remove_probes(scene.ports, bucket).await?;
     let state = objects.versioning(bucket).await?;
     for body in ["first", "second"] {
         objects.put(Principal::Harness, bucket, probe, body.into()).await?;
@@ -72,7 +73,7 @@ async fn try_versions(scene: &mut Scene<'_>, bucket: &str, probe: &str) -> Resul
     objects.delete(Principal::Harness, bucket, probe, None).await?;
     let listed = objects.versions(bucket, probe).await?;
     let kept = listed.iter().filter(|version| !version.delete_marker).count();
-    scene.remove_all_versions(bucket, probe).await?;
+    remove_probes(scene.ports, bucket).await?;
     let left: Vec<String> =
         scene.ports.objects.versions(bucket, probe).await?.into_iter().map(|version| version.version).collect();
     let mut evidence = Evidence::new(EvidenceKind::Bucket, scene.keeper.unix_ns());

@@ -152,11 +152,6 @@ impl Scene<'_> {
         }
     }
 
-    /// Removes every version of `key`, so that a probe leaves nothing.
-    async fn remove_all_versions(&self, bucket: &str, key: &str) -> Result<(), PortError> {
-        remove_all_versions(self.ports, bucket, key).await
-    }
-
     fn facts(&self, facts: Facts) -> Told {
         Told::Seen(Seen::Facts { facts })
     }
@@ -227,12 +222,14 @@ impl<R: SignalRecord + Clone + Serialize> Cache<R> {
     }
 }
 
-/// Removes every version of `key` from `bucket`.
-pub(super) async fn remove_all_versions(ports: &Ports, bucket: &str, key: &str) -> Result<(), PortError> {
-    for version in ports.objects.versions(bucket, key).await? {
-        if version.key == key {
-            ports.objects.delete(Principal::Harness, bucket, key, Some(&version.version)).await?;
-        }
+/// How every key begins that the harness puts into a bucket of the stack.
+pub(super) const PROBE_PREFIX: &str = "lgtm-verify-";
+
+/// Removes every version of every probe in `bucket`: this look's own, and what an interrupted run may have left. Needs a claim on the
+/// bucket.
+pub(super) async fn remove_probes(ports: &Ports, bucket: &str) -> Result<(), PortError> {
+    for version in ports.objects.versions(bucket, PROBE_PREFIX).await? {
+        ports.objects.delete(Principal::Harness, bucket, &version.key, Some(&version.version)).await?;
     }
     Ok(())
 }
