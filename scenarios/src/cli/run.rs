@@ -149,11 +149,20 @@ pub async fn begin(
         target: Target::Local,
         profile: session.profile.name().to_owned(),
         stack: session.versions,
+        changes: options.local.changes(),
         selection: Selection { filters: options.filter.words(), clauses: shown.iter().cloned().collect() },
     };
     let folder = options.runs.join(name.unwrap_or(&info.id));
     let info = join_or_found(&folder, info)?;
-    let context = RunContext { info, folder, ports: session.ports, catalogue, patience: PATIENCE, watcher };
+    let context = RunContext {
+        info,
+        folder,
+        ports: session.ports,
+        catalogue,
+        patience: PATIENCE,
+        watcher,
+        redactor: session.redactor,
+    };
     Ok(Drive { context: Arc::new(context), scenarios: chosen, clauses: shown })
 }
 

@@ -12,6 +12,7 @@ use harness_adapters::{
 };
 use harness_core::{
     ports::{Clock, Component, Ports, Principal},
+    record::Redactor,
     scenario::Scenario,
     stage::BUCKETS,
 };
@@ -74,6 +75,21 @@ pub struct Session {
     pub versions: BTreeMap<String, String>,
     /// The stack's timers.
     pub profile: Profile,
+    /// Knows the stack's secrets.
+    pub redactor: Redactor,
+}
+
+impl LocalOptions {
+    /// How the stack and the way to it are changed, as flags. Addresses are told without what stands before an `@`.
+    pub fn changes(&self) -> Vec<String> {
+        let overrides = self.overrides.iter().map(|change| format!("--set {}", String::from(change.clone())));
+        let endpoints = self.endpoints.iter().map(|endpoint| {
+            let (scheme, rest) = endpoint.url.split_once("://").unwrap_or(("http", &endpoint.url));
+            let place = rest.rsplit_once('@').map_or(rest, |(_, place)| place);
+            format!("--endpoint {}={scheme}://{place}", endpoint.role)
+        });
+        overrides.chain(endpoints).collect()
+    }
 }
 
 impl Session {
@@ -100,7 +116,8 @@ impl Session {
             .iter()
             .map(|(component, state)| (component.name().to_owned(), state.version.clone()))
             .collect();
-        Ok(Self { profile: stack.state().profile, versions, ports: ports(options, stack, clock)? })
+        let redactor = Redactor::new(stack.credentials().secrets());
+        Ok(Self { profile: stack.state().profile, versions, redactor, ports: ports(options, stack, clock)? })
     }
 }
 

@@ -6,23 +6,33 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-use super::RecordError;
+use super::{RecordError, Redactor};
 use crate::verdict::{Bodies, BodyError};
 
 /// Bodies by the SHA-256 of their content, one file each. Writing the same body twice keeps one.
 #[derive(Debug, Clone)]
 pub struct BodyStore {
     folder: PathBuf,
+    redactor: Redactor,
 }
 
 impl BodyStore {
     /// The bodies of the run in `run_folder`.
     pub fn of_run(run_folder: &Path) -> Self {
-        Self { folder: run_folder.join("bodies") }
+        Self { folder: run_folder.join("bodies"), redactor: Redactor::default() }
     }
 
-    /// Keeps `body` and returns its hash, hex.
+    /// Takes secrets out of what is kept from now on.
+    #[must_use]
+    pub fn redacting(mut self, redactor: Redactor) -> Self {
+        self.redactor = redactor;
+        self
+    }
+
+    /// Keeps `body`, without secrets, and returns the hash of what is kept, hex.
     pub fn keep(&self, body: &[u8]) -> Result<String, RecordError> {
+        let redacted = self.redactor.redact(body);
+        let body = redacted.as_deref().unwrap_or(body);
         let sha256 = hash(body);
         let path = self.path(&sha256);
         if path.exists() {

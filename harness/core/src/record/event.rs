@@ -28,6 +28,9 @@ pub struct RunInfo {
     pub profile: String,
     /// Component to version.
     pub stack: BTreeMap<String, String>,
+    /// How the stack and the way to it were changed for this run, such as `--set loki.ingester.chunk_idle_period=10m`.
+    #[serde(default)]
+    pub changes: Vec<String>,
     /// What was asked for.
     pub selection: Selection,
 }

@@ -5,6 +5,7 @@ mod assemble;
 mod bodies;
 mod event;
 mod reader;
+mod redact;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -13,6 +14,7 @@ pub use assemble::{RunRecord, ScenarioState, assemble};
 pub use bodies::BodyStore;
 pub use event::{Entry, Event, RunInfo, SCHEMA, Selection};
 pub use reader::{read_file, read_run};
+pub use redact::Redactor;
 pub use writer::Recorder;
 
 use std::path::PathBuf;

@@ -27,6 +27,7 @@ fn run_info() -> RunInfo {
         target: Target::Local,
         profile: "fast".into(),
         stack: [("loki".to_owned(), "3.5.0".to_owned())].into(),
+        changes: vec!["--set tempo.credentials=loki".into()],
         selection: Selection { filters: vec!["--tag logs".into()], clauses: vec![CLAUSE.parse().unwrap()] },
     }
 }
@@ -187,7 +188,7 @@ fn every_event() -> Vec<Event> {
 }
 
 fn written(folder: &Path, events: &[Event]) -> std::path::PathBuf {
-    let recorder = Recorder::open(folder, "logs", &run_info(), Tick(0)).unwrap();
+    let recorder = Recorder::open(folder, "logs", &run_info(), Redactor::default(), Tick(0)).unwrap();
     for (at, event) in (1..).zip(events.iter().filter(|event| !matches!(event, Event::Opened { .. }))) {
         recorder.append(&Entry { at: Tick(at), event: event.clone() }).unwrap();
     }
@@ -221,7 +222,7 @@ fn the_table_has_every_event() {
 fn a_record_exists_once() {
     let folder = tempfile::tempdir().unwrap();
     written(folder.path(), &[]);
-    let again = Recorder::open(folder.path(), "logs", &run_info(), Tick(0)).unwrap_err();
+    let again = Recorder::open(folder.path(), "logs", &run_info(), Redactor::default(), Tick(0)).unwrap_err();
     assert!(matches!(again, RecordError::Io { action: "create the record", .. }), "{again}");
 }
 
@@ -337,7 +338,7 @@ struct Recorded {
 impl Recorded {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let recorder = Recorder::open(folder.path(), "logs", &run_info(), Tick(0)).unwrap();
+        let recorder = Recorder::open(folder.path(), "logs", &run_info(), Redactor::default(), Tick(0)).unwrap();
         let sent = logs::entries(&Origin::example(7), &logs::LogShape { entries: 4, ..logs::LogShape::default() });
         let expected_body = recorder.bodies().keep(&ndjson(&sent)).unwrap();
         let records = |entries: &[LogEntry]| Seen::Records {

@@ -5,7 +5,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use super::{BodyStore, Entry, Event, RecordError, RunInfo, SCHEMA};
+use super::{BodyStore, Entry, Event, RecordError, Redactor, RunInfo, SCHEMA};
 use crate::ports::Tick;
 
 /// Appends events to one file of a run's record. Each entry is one line, written whole before the call returns.
@@ -14,11 +14,20 @@ pub struct Recorder {
     path: PathBuf,
     file: Mutex<File>,
     bodies: BodyStore,
+    redactor: Redactor,
 }
 
 impl Recorder {
     /// Opens `<run folder>/events/<name>.ndjson`, which must not exist yet, and writes the opening event.
-    pub fn open(run_folder: &Path, name: &str, run: &RunInfo, at: Tick) -> Result<Self, RecordError> {
+    ///
+    /// Secrets that `redactor` knows are taken out of everything that is recorded: the one sink through which evidence passes.
+    pub fn open(
+        run_folder: &Path,
+        name: &str,
+        run: &RunInfo,
+        redactor: Redactor,
+        at: Tick,
+    ) -> Result<Self, RecordError> {
         let folder = run_folder.join("events");
         fs::create_dir_all(&folder).map_err(|source| RecordError::io(&folder, "create the folder", source))?;
         let path = folder.join(format!("{name}.ndjson"));
@@ -27,7 +36,8 @@ impl Recorder {
             .append(true)
             .open(&path)
             .map_err(|source| RecordError::io(&path, "create the record", source))?;
-        let recorder = Self { path, file: Mutex::new(file), bodies: BodyStore::of_run(run_folder) };
+        let bodies = BodyStore::of_run(run_folder).redacting(redactor.clone());
+        let recorder = Self { path, file: Mutex::new(file), bodies, redactor };
         recorder.append(&Entry { at, event: Event::Opened { schema: SCHEMA.to_owned(), run: run.clone() } })?;
         Ok(recorder)
     }
@@ -36,6 +46,9 @@ impl Recorder {
     pub fn append(&self, entry: &Entry) -> Result<(), RecordError> {
         let mut line = serde_json::to_vec(entry)
             .map_err(|error| RecordError::io(&self.path, "put the event into words", std::io::Error::other(error)))?;
+        if let Some(redacted) = self.redactor.redact(&line) {
+            line = redacted;
+        }
         line.push(b'\n');
         self.file
             .lock()

@@ -20,11 +20,12 @@ pub fn markdown(report: &Report) -> String {
 
 fn head(report: &Report) -> String {
     let run = &report.run;
+    let changes = if run.changes.is_empty() { "none".to_owned() } else { escaped(&run.changes.join(", ")) };
     let filters = if run.filters.is_empty() { "none".to_owned() } else { escaped(&run.filters.join(", ")) };
     format!(
         "# Acceptance report\n\n\
          - run: {}\n- seed: {}\n- target: {}\n- profile: {}\n- started: {}\n- duration: {:.1} s\n- record: {}\n\
-         - filters: {filters}\n- stack: {}\n\n\
+         - filters: {filters}\n- changes: {changes}\n- stack: {}\n\n\
          Criteria: {}. Clauses: {}.\n",
         escaped(&run.id),
         run.seed,

@@ -57,6 +57,8 @@ pub struct RunReport {
     pub complete: bool,
     /// The filters in force; empty for everything.
     pub filters: Vec<String>,
+    /// How the stack and the way to it were changed for this run; empty for the stack as it is.
+    pub changes: Vec<String>,
 }
 
 /// What one criterion comes to.
@@ -197,6 +199,7 @@ impl Report {
                 duration_s: std::time::Duration::from_nanos(record.last.0).as_secs_f64(),
                 complete: record.whole,
                 filters: run.map(|run| run.selection.filters.clone()).unwrap_or_default(),
+                changes: run.map(|run| run.changes.clone()).unwrap_or_default(),
             },
             target,
             profile: run.map(|run| run.profile.clone()).unwrap_or_default(),

@@ -61,6 +61,9 @@ impl Page {
             ),
         );
         text.push_str(&self.wrapped("", &format!("stack: {}", stack(report))));
+        if !run.changes.is_empty() {
+            text.push_str(&self.wrapped("", &format!("changes: {}", line(&run.changes.join(", ")))));
+        }
         if !run.filters.is_empty() {
             text.push_str(&self.wrapped("", &format!("filters: {}", line(&run.filters.join(", ")))));
         }

@@ -232,6 +232,7 @@ fn record(profile: &str) -> RunRecord {
             target: Target::Local,
             profile: profile.into(),
             stack: [("loki".to_owned(), "3.5.0".to_owned()), ("minio".to_owned(), "2025-09".to_owned())].into(),
+            changes: vec!["--set loki.ingester.chunk_idle_period=10m".into()],
             selection: Selection {
                 filters: vec!["--signal logs".into()],
                 clauses: covered().into_iter().filter(|clause| !clause.as_str().contains("-002-01/")).collect(),
@@ -394,7 +395,7 @@ fn the_json_report_has_exactly_the_agreed_fields() {
         criteria.clauses.evidence.excerpt criteria.clauses.evidence.body criteria.clauses.evidence.object \
         criteria.clauses.evidence.component findings_about_design summary summary.clauses summary.clauses.* \
         summary.criteria summary.criteria.*";
-    let added = "run.complete run.filters criteria.clauses.title findings_about_design.id findings_about_design.title \
+    let added = "run.changes run.complete run.filters criteria.clauses.title findings_about_design.id findings_about_design.title \
         findings_about_design.text findings_about_design.related";
     let mut found = BTreeSet::new();
     fields(&serde_json::from_str(&report().to_json().unwrap()).unwrap(), "", &mut found);

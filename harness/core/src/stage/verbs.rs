@@ -19,7 +19,7 @@ use crate::{
     poll::{Ended, Schedule, Step, until},
     ports::{Component, LogLine, PortError, Ports, Principal, ProcessProof, QueryRequest, Stop, Tick},
     prediction,
-    record::{Entry, Event, RecordError, Recorder, RunInfo, RunRecord, assemble},
+    record::{Entry, Event, RecordError, Recorder, Redactor, RunInfo, RunRecord, assemble},
     signal::Signal,
     stimulus::{Batch, Route},
     verdict::{
@@ -60,6 +60,8 @@ pub struct RunContext {
     pub patience: Patience,
     /// Who follows.
     pub watcher: Arc<dyn Watcher>,
+    /// Takes secrets out of what is recorded.
+    pub redactor: Redactor,
 }
 
 /// Why a scenario does not go on.
@@ -99,7 +101,13 @@ struct Inner {
 impl Stage {
     /// Opens the stage and the record of `scenario`, which must not have been driven in this run before.
     pub fn open(context: Arc<RunContext>, scenario: &str) -> Result<Self, RecordError> {
-        let recorder = Recorder::open(&context.folder, scenario, &context.info, context.ports.clock.now())?;
+        let recorder = Recorder::open(
+            &context.folder,
+            scenario,
+            &context.info,
+            context.redactor.clone(),
+            context.ports.clock.now(),
+        )?;
         Ok(Self {
             inner: Arc::new(Inner { context, scenario: scenario.to_owned(), recorder, entries: Mutex::default() }),
         })
