@@ -118,8 +118,8 @@ mod tests {
     #[test]
     fn grpc_codes() {
         for (code, one, many) in [
-            (Code::InvalidArgument, "rejected", "unknown"),
-            (Code::ResourceExhausted, "rejected", "unknown"),
+            (Code::InvalidArgument, "rejected", "refused"),
+            (Code::ResourceExhausted, "rejected", "refused"),
             (Code::Unimplemented, "rejected", "rejected"),
             (Code::Unavailable, "unknown", "unknown"),
             (Code::DeadlineExceeded, "unknown", "unknown"),
@@ -144,7 +144,7 @@ mod tests {
 
     #[test]
     fn refused_records() {
-        for (refused, sent, expected) in [(0, 5, "acked"), (2, 5, "unknown"), (5, 5, "rejected"), (9, 5, "rejected")] {
+        for (refused, sent, expected) in [(0, 5, "acked"), (2, 5, "refused"), (5, 5, "rejected"), (9, 5, "rejected")] {
             assert_eq!(word(&of_refused(refused, sent, "why")), expected, "{refused} of {sent}");
         }
     }

@@ -901,9 +901,9 @@ mod tests {
             (
                 Kind::Loki,
                 fixture("tempo"),
-                "found a folder with vparquet3/, vparquet4-compacted/, vparquet4-dedicated/, vparquet4/",
+                "found a folder with README.md, vparquet3/, vparquet4-compacted/, vparquet4-dedicated/, vparquet4/",
             ),
-            (Kind::Tempo, fixture("tempo"), "found a folder with vparquet3/"),
+            (Kind::Tempo, fixture("tempo"), "found a folder with README.md, vparquet3/"),
             (Kind::Mimir, fixture("mimir"), "found a folder with README.md, fixture/, in-order.ndjson.gz"),
             (Kind::Mimir, chunk.clone(), "found a Loki chunk"),
             (Kind::Tempo, chunk, "found a Loki chunk"),

@@ -128,6 +128,7 @@ fn joined(options: &LocalOptions, selection: Selection) -> Result<Option<LocalSt
         let state = stack.state();
         state.profile == options.profile
             && state.overrides == options.overrides
+            && stack.is_current(options.design_ports)
             && selection.components().iter().all(|component| state.components.contains_key(component))
     }))
 }

@@ -21,6 +21,12 @@ use super::{
 /// The name under which `mc` knows the store.
 const ALIAS: &str = "stack";
 
+/// The buckets as wanted.
+pub(super) const BUCKETS: &str = include_str!("../../../../../stack/buckets/buckets.yaml");
+
+/// What a component's user may do, in its own bucket.
+pub(super) const POLICY: &str = include_str!("../../../../../stack/buckets/policy.json");
+
 /// How long one command of `mc` may take.
 const MC_LIMIT: Duration = Duration::from_secs(60);
 
@@ -154,8 +160,7 @@ fn incomplete_upload_expiry(settings: &str) -> Option<String> {
 
 /// The buckets, as the overrides leave them.
 fn wanted(overrides: &[Override]) -> Result<Vec<Bucket>, BucketsError> {
-    let mut buckets: Vec<Bucket> =
-        yaml("buckets/buckets.yaml", include_str!("../../../../../stack/buckets/buckets.yaml"))?;
+    let mut buckets: Vec<Bucket> = yaml("buckets/buckets.yaml", BUCKETS)?;
     for change in overrides {
         if let Change::Versioning { bucket: name, state } = &change.change {
             for bucket in buckets.iter_mut().filter(|bucket| bucket.name == *name) {
@@ -176,7 +181,7 @@ fn owner(bucket: &str) -> Option<Program> {
 }
 
 fn policy(bucket: &str) -> Result<String, BucketsError> {
-    fill_in(include_str!("../../../../../stack/buckets/policy.json"), json!({"bucket": bucket}))
+    fill_in(POLICY, json!({"bucket": bucket}))
         .map_err(|source| BucketsError::Policy { bucket: bucket.to_owned(), source })
 }
 
@@ -201,12 +206,12 @@ fn lifecycle(rules: &[Rule]) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::targets::local::overrides::BUCKETS;
+    use crate::targets::local::overrides::BUCKETS as NAMES;
 
     #[test]
     fn every_bucket_has_an_owner_and_no_rule_deletes_live_objects() {
         let buckets = wanted(&[]).unwrap();
-        assert_eq!(buckets.iter().map(|bucket| bucket.name.as_str()).collect::<Vec<_>>(), BUCKETS);
+        assert_eq!(buckets.iter().map(|bucket| bucket.name.as_str()).collect::<Vec<_>>(), NAMES);
         for bucket in &buckets {
             assert!(owner(&bucket.name).is_some(), "{bucket:?}");
             assert!(!lifecycle(&bucket.lifecycle).to_string().contains("\"Expiration\""), "{bucket:?}");
@@ -232,7 +237,7 @@ mod tests {
 
     #[test]
     fn a_policy_names_its_bucket_and_no_other() {
-        for bucket in BUCKETS {
+        for bucket in NAMES {
             let policy: Value = serde_json::from_str(&policy(bucket).unwrap()).unwrap();
             let resources: Vec<&str> = policy["Statement"]
                 .as_array()

@@ -357,6 +357,12 @@ impl LocalStack {
         &self.state
     }
 
+    /// Whether it was started from what this program carries, and listens where it is asked to.
+    pub fn is_current(&self, design_ports: bool) -> bool {
+        StackSpec::load(&self.folder)
+            .is_ok_and(|spec| spec.digest() == self.state.spec_digest && spec.design_ports == design_ports)
+    }
+
     /// The stack as it stands.
     pub fn fresh_state(&self) -> Result<StackState, UpError> {
         Ok(StackState::load(&self.folder)?.unwrap_or_else(|| self.state.clone()))

@@ -94,15 +94,24 @@ pub(super) struct Plan<'a> {
     pub(super) data: &'a Path,
 }
 
+const LOKI: &str = include_str!("../../../../../stack/templates/loki.yaml");
+const TEMPO: &str = include_str!("../../../../../stack/templates/tempo.yaml");
+const MIMIR: &str = include_str!("../../../../../stack/templates/mimir.yaml");
+
+/// Everything that configurations are rendered from under `profile`.
+pub(super) fn sources(profile: Profile) -> [&'static str; 4] {
+    [LOKI, TEMPO, MIMIR, profile.text()]
+}
+
 /// The configuration of `component`: its program's template, the profile laid over it, then the overrides. `None` for the
 /// object store, which has no file. S3 keys stand in it as `${S3_ACCESS_KEY_ID}` and `${S3_SECRET_ACCESS_KEY}`, which
 /// each program takes from its environment (`-config.expand-env=true`).
 pub(super) fn configuration(component: Component, plan: Plan<'_>) -> Result<Option<Value>, RenderError> {
     let program = Program::of(component);
     let template = match program {
-        Program::Loki => include_str!("../../../../../stack/templates/loki.yaml"),
-        Program::Tempo => include_str!("../../../../../stack/templates/tempo.yaml"),
-        Program::Mimir => include_str!("../../../../../stack/templates/mimir.yaml"),
+        Program::Loki => LOKI,
+        Program::Tempo => TEMPO,
+        Program::Mimir => MIMIR,
         Program::Minio | Program::Mc | Program::Prometheus | Program::Promtail => return Ok(None),
     };
     let text =

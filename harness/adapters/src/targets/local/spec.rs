@@ -10,7 +10,11 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use super::{Override, Profile, Program, Programs};
+use super::{
+    Override, Profile, Program, Programs,
+    buckets::{BUCKETS, POLICY},
+    render::sources,
+};
 
 /// Which parts of the stack are wanted; the object store always is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -113,9 +117,11 @@ pub enum SpecError {
 }
 
 impl StackSpec {
-    /// The first 16 hex digits of a SHA-256 over everything that makes two stacks differ; when they end does not.
+    /// The first 16 hex digits of a SHA-256 over everything that makes two stacks differ, templates, buckets and policy as this
+    /// program carries them included; when they end does not.
     pub fn digest(&self) -> String {
-        let different = (&self.profile, &self.overrides, &self.selection, self.design_ports, &self.programs);
+        let carried = (sources(self.profile), BUCKETS, POLICY);
+        let different = (&self.profile, &self.overrides, &self.selection, self.design_ports, &self.programs, carried);
         let text = serde_json::to_vec(&different).unwrap_or_default();
         Sha256::digest(text).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
     }
