@@ -88,6 +88,7 @@ fn drive(selected: &[ClauseId], everything: bool) -> Result<BTreeMap<ClauseId, W
             profile: Profile::Fast,
             overrides: Vec::new(),
             endpoints: Vec::new(),
+            interposer: None,
             design_ports: false,
             program: PathBuf::from(env!("CARGO_BIN_EXE_lgtm-verify")),
         },

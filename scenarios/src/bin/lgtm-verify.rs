@@ -2,6 +2,7 @@
 
 use std::{
     io::{IsTerminal, Write},
+    num::NonZeroUsize,
     path::PathBuf,
     process::ExitCode,
     sync::Arc,
@@ -20,7 +21,8 @@ use harness_core::{
     signal::Signal,
 };
 use scenarios::cli::{
-    self, BuildProgress, CliError, EndpointOverride, ListFormat, LocalOptions, ReportTarget, RunOptions, RunProgress,
+    self, BuildProgress, CliError, EndpointOverride, ListFormat, LocalOptions, ProveOptions, ReportTarget, RunOptions,
+    RunProgress,
 };
 
 /// Tells whether a Loki, Tempo and Mimir stack with S3 persistence does what its design promises.
@@ -55,6 +57,8 @@ enum Command {
     Inspect(InspectArguments),
     /// Say what this machine has of what is needed.
     Doctor,
+    /// Break the stack on purpose, one way at a time, and see that exactly the clauses concerned are not passed.
+    Prove(ProveArguments),
     /// Build, start, show or end the local stack.
     #[command(subcommand)]
     Stack(StackCommand),
@@ -188,6 +192,18 @@ struct InspectArguments {
     object: String,
 }
 
+#[derive(Args)]
+struct ProveArguments {
+    /// Sabotages, by name; all if none is given.
+    #[arg(value_name = "NAME")]
+    names: Vec<String>,
+    /// How many stacks are broken at the same time.
+    #[arg(long, default_value = "2")]
+    jobs: NonZeroUsize,
+    #[command(flatten)]
+    runs: RunsFolder,
+}
+
 #[derive(Subcommand)]
 enum StackCommand {
     /// Build the servers that are not built yet.
@@ -253,6 +269,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitStatus> {
             print(&text)?;
             Ok(if fine { ExitStatus::Passed } else { ExitStatus::SetUpRefused })
         }
+        Command::Prove(arguments) => prove(arguments),
         Command::Stack(command) => stack(command),
     }
 }
@@ -272,11 +289,27 @@ fn run(arguments: RunArguments) -> anyhow::Result<ExitStatus> {
     let announce = |info: &harness_core::record::RunInfo, folder: &std::path::Path| {
         anstream::eprintln!("run {} (seed {}), recorded in {}", info.id, info.seed, folder.display());
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let (report, status) =
-        runtime.block_on(async { cli::run(&options, watcher, &building, announce, interrupted().boxed()).await })?;
+        threads()?.block_on(async { cli::run(&options, watcher, &building, announce, interrupted().boxed()).await })?;
     summarise(&report);
     Ok(status)
+}
+
+fn prove(arguments: ProveArguments) -> anyhow::Result<ExitStatus> {
+    let stack = StackArguments { profile: Profile::Fast, overrides: Vec::new(), design_ports: false };
+    let options = ProveOptions {
+        names: arguments.names,
+        jobs: arguments.jobs.get(),
+        local: local_options(stack)?,
+        runs: arguments.runs.runs,
+    };
+    let proofs = threads()?.block_on(async { cli::prove(&options, interrupted().boxed()).await })?;
+    anstream::eprint!("{}", cli::describe_proofs(&proofs));
+    Ok(cli::prove_status(&proofs))
+}
+
+fn threads() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()
 }
 
 /// Completes at the first interrupt or termination signal; the second ends the process at once.
@@ -356,6 +389,7 @@ fn local_options(arguments: StackArguments) -> anyhow::Result<LocalOptions> {
         profile: arguments.profile,
         overrides: arguments.overrides,
         endpoints: Vec::new(),
+        interposer: None,
         design_ports: arguments.design_ports,
         program: std::env::current_exe().context("this program's own path")?,
     })

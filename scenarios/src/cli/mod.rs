@@ -4,15 +4,21 @@ mod commands;
 mod doctor;
 pub mod inspect;
 mod progress;
+mod prove;
 mod run;
 mod session;
 
 pub use commands::{ListFormat, accept, explain, list, recheck, report};
 pub use doctor::doctor;
 pub use progress::{BuildProgress, RunProgress};
+pub use prove::{
+    Blamed, Outcome, Proof, ProveOptions, SABOTAGES, Sabotage, Surprise, describe_proofs, prove, prove_status,
+    surprises,
+};
 pub use run::{Drive, ReportFormat, ReportTarget, RunOptions, begin, clause_record, finish, load, newest_run, run};
 pub use session::{
-    EndpointOverride, LocalOptions, Session, inspect_source, stack_build, stack_down, stack_status, stack_up,
+    EndpointOverride, Interposer, LocalOptions, Session, inspect_source, stack_build, stack_down, stack_status,
+    stack_up,
 };
 
 use harness_core::report::ExitStatus;

@@ -21,8 +21,8 @@ const TICK: Duration = Duration::from_millis(250);
 /// How often a line is written for work that only counts.
 const LINE_EVERY: Duration = Duration::from_secs(15);
 
-fn line(text: &str) {
-    anstream::eprintln!("{text}");
+fn line(prefix: &str, text: &str) {
+    anstream::eprintln!("{prefix}{text}");
 }
 
 fn spinner() -> ProgressBar {
@@ -37,6 +37,7 @@ fn spinner() -> ProgressBar {
 /// Follows building and starting the servers.
 pub struct BuildProgress {
     bars: Option<MultiProgress>,
+    prefix: String,
     known: Mutex<HashMap<String, Known>>,
 }
 
@@ -48,7 +49,23 @@ struct Known {
 impl BuildProgress {
     /// Bars if `terminal`, lines otherwise.
     pub fn new(terminal: bool) -> Self {
-        Self { bars: terminal.then(MultiProgress::new), known: Mutex::default() }
+        Self { bars: terminal.then(MultiProgress::new), prefix: String::new(), known: Mutex::default() }
+    }
+
+    /// Lines that begin with `name`: one of several at work at the same time.
+    pub fn one_of_several(name: &str) -> Self {
+        Self { bars: None, prefix: format!("{name}: "), known: Mutex::default() }
+    }
+}
+
+impl BuildProgress {
+    /// Says something beside the steps.
+    pub fn say(&self, text: &str) {
+        match &self.bars {
+            // A bar group that cannot print has lost its terminal.
+            Some(bars) => drop(bars.println(text)),
+            None => line(&self.prefix, text),
+        }
     }
 }
 
@@ -74,7 +91,7 @@ impl Progress for BuildProgress {
                 let counts = event.detail.starts_with("compiled");
                 if first || !counts || event.elapsed.saturating_sub(entry.told) >= LINE_EVERY {
                     entry.told = event.elapsed;
-                    line(&format!("[{elapsed:>4} s] {}: {}", event.what, event.detail));
+                    line(&self.prefix, &format!("[{elapsed:>4} s] {}: {}", event.what, event.detail));
                 }
             }
         }
@@ -84,20 +101,26 @@ impl Progress for BuildProgress {
 /// Follows a run: what each scenario waits for and until when, and each verdict.
 pub struct RunProgress {
     bars: Option<MultiProgress>,
+    prefix: String,
     known: Mutex<HashMap<String, ProgressBar>>,
 }
 
 impl RunProgress {
     /// Bars if `terminal`, lines otherwise.
     pub fn new(terminal: bool) -> Self {
-        Self { bars: terminal.then(MultiProgress::new), known: Mutex::default() }
+        Self { bars: terminal.then(MultiProgress::new), prefix: String::new(), known: Mutex::default() }
+    }
+
+    /// Lines that begin with `name`: one of several at work at the same time.
+    pub fn one_of_several(name: &str) -> Self {
+        Self { bars: None, prefix: format!("{name}: "), known: Mutex::default() }
     }
 
     fn say(&self, text: &str) {
         match &self.bars {
             // A bar group that cannot print has lost its terminal; the record has it all.
             Some(bars) => drop(bars.println(text)),
-            None => line(text),
+            None => line(&self.prefix, text),
         }
     }
 
@@ -122,7 +145,7 @@ impl Watcher for RunProgress {
     fn note(&self, scenario: &str, entry: &Entry) {
         match &entry.event {
             Event::Progress { status, .. } if self.bars.is_some() => self.status(scenario, status),
-            Event::Progress { status, .. } => line(&format!("[{:>8}] {scenario}: {status}", entry.at.to_string())),
+            Event::Progress { status, .. } => self.say(&format!("[{:>8}] {scenario}: {status}", entry.at.to_string())),
             Event::Observed { observation, .. } => {
                 let seen = match &observation.seen {
                     Seen::Records { count, .. } => format!("{count} records"),

@@ -1,6 +1,6 @@
 //! A running stack, and the ports through which a run reaches it.
 
-use std::{collections::BTreeMap, ffi::OsString, path::PathBuf, str::FromStr, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, ffi::OsString, fmt, path::PathBuf, str::FromStr, sync::Arc, time::Duration};
 
 use harness_adapters::{
     s3::{Keys, S3},
@@ -39,10 +39,22 @@ pub struct LocalOptions {
     pub overrides: Vec<Override>,
     /// Addresses used instead of the stack's own.
     pub endpoints: Vec<EndpointOverride>,
+    /// What goes between harness and stack once the stack's own addresses are known.
+    pub interposer: Option<Arc<dyn Interposer>>,
     /// Whether it listens on the design's ports.
     pub design_ports: bool,
     /// The program that has the hidden command `stack supervise`.
     pub program: PathBuf,
+}
+
+/// Puts something between harness and stack: it is told where the stack is, and says where to go instead.
+pub trait Interposer: fmt::Debug + Send + Sync {
+    /// The addresses to use instead of those in `stack`; called once the stack is up. They win over
+    /// [`LocalOptions::endpoints`].
+    ///
+    /// # Errors
+    /// [`CliError::SetUp`]: nothing can be put there.
+    fn interpose(&self, stack: &StackState) -> Result<Vec<EndpointOverride>, CliError>;
 }
 
 /// An address used instead of the stack's own: `loki=http://127.0.0.1:4000`.
@@ -116,7 +128,7 @@ impl Session {
             .iter()
             .map(|(component, state)| (component.name().to_owned(), state.version.clone()))
             .collect();
-        let redactor = Redactor::new(stack.credentials().secrets());
+        let redactor = Redactor::new(stack.secrets());
         Ok(Self { profile: stack.state().profile, versions, redactor, ports: ports(options, stack, clock)? })
     }
 }
@@ -184,8 +196,12 @@ fn selection_of(scenarios: &[Scenario]) -> Selection {
 
 fn ports(options: &LocalOptions, stack: Arc<LocalStack>, clock: Arc<dyn Clock>) -> Result<Ports, CliError> {
     let state = stack.state();
+    let mut endpoints = options.endpoints.clone();
+    if let Some(interposer) = &options.interposer {
+        endpoints.extend(interposer.interpose(state)?);
+    }
     let at = |role: Role| {
-        let overridden = options.endpoints.iter().rev().find(|endpoint| endpoint.role == role);
+        let overridden = endpoints.iter().rev().find(|endpoint| endpoint.role == role);
         overridden.map(|endpoint| endpoint.url.clone()).or_else(|| state.endpoint(role).map(str::to_owned))
     };
     // A part that the stack was not started with has no address; nothing selected asks for it.
@@ -235,7 +251,7 @@ pub fn inspect_source(object: &str, folders: &Folders) -> Result<Source, CliErro
 }
 
 fn keys_of(stack: &LocalStack, component: Component) -> Keys {
-    let pair = stack.credentials().of(component);
+    let pair = stack.keys(component);
     Keys::new(&pair.access_key_id, &pair.secret_access_key)
 }
 

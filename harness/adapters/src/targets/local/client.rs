@@ -13,10 +13,11 @@ use harness_core::ports::{Clock, Component, Lifecycle, LogLine, Logs, PortError,
 use thiserror::Error;
 
 use super::{
-    Credentials, CredentialsError, Event, Lease, Linger, Phase, Progress, RenderError, SpecError, StackPhase,
+    Credentials, CredentialsError, Event, KeyPair, Lease, Linger, Phase, Progress, RenderError, SpecError, StackPhase,
     StackSpec, StackState, StateError,
     control::{Answer, Request, ask},
     lease::{Ending, StarterLock, SupervisorLock},
+    overrides::whose_keys,
     places::{Ports, PortsError},
     process,
     ready::until,
@@ -368,9 +369,15 @@ impl LocalStack {
         Ok(StackState::load(&self.folder)?.unwrap_or_else(|| self.state.clone()))
     }
 
-    /// Its keys.
-    pub fn credentials(&self) -> &Credentials {
-        &self.credentials
+    /// The keys that `component` runs with, which an override may have made another component's; the object store's own for
+    /// [`Component::Minio`].
+    pub fn keys(&self, component: Component) -> &KeyPair {
+        self.credentials.of(whose_keys(component, &self.state.overrides))
+    }
+
+    /// Every value of its keys that must not be shown.
+    pub fn secrets(&self) -> impl Iterator<Item = &str> {
+        self.credentials.secrets()
     }
 
     /// Its folder.

@@ -150,6 +150,18 @@ fn first_line(text: &str) -> &str {
     text.lines().next().unwrap_or_default()
 }
 
+/// Whose S3 keys `component` runs with under `overrides`: its own, unless a change gives it another's; the last one decides.
+pub(super) fn whose_keys(component: Component, overrides: &[Override]) -> Component {
+    overrides
+        .iter()
+        .rev()
+        .find_map(|change| match &change.change {
+            Change::Credentials { components, of } if components.contains(&component) => Some(*of),
+            _ => None,
+        })
+        .unwrap_or(component)
+}
+
 impl Override {
     /// Applies a setting of `component` to its rendered configuration; other changes leave it alone.
     pub(super) fn apply(&self, component: Component, configuration: &mut Value) -> Result<(), OverrideError> {
@@ -298,5 +310,24 @@ mod tests {
             change("buckets.loki-chunks.versioning=suspended"),
             Change::Versioning { bucket: "loki-chunks".into(), state: Versioning::Suspended }
         );
+    }
+
+    #[test]
+    fn a_component_runs_with_its_own_keys_unless_told_otherwise() {
+        let overrides: Vec<Override> =
+            ["loki.credentials=tempo", "loki-read.credentials=minio", "mimir.target=all", "tempo.credentials=minio"]
+                .into_iter()
+                .map(|text| text.parse().unwrap())
+                .collect();
+        let table = [
+            (Component::LokiWrite, Component::Tempo),
+            (Component::LokiRead, Component::Minio),
+            (Component::Tempo, Component::Minio),
+            (Component::Mimir, Component::Mimir),
+        ];
+        for (component, whose) in table {
+            assert_eq!(whose_keys(component, &overrides), whose, "{component}");
+            assert_eq!(whose_keys(component, &[]), component);
+        }
     }
 }

@@ -26,7 +26,7 @@ use super::{
     control::{self, Answer, Request},
     gateway::{self, Upstream, Upstreams},
     lease::{Ending, SupervisorLock},
-    overrides::Change,
+    overrides::whose_keys,
     places::{self, Ports, PortsError, Socket},
     process::{self, ProcessError},
     ready::{Asker, until},
@@ -452,19 +452,6 @@ impl Supervisor {
         )
     }
 
-    /// Whose keys `component` is given.
-    fn principal(&self, component: Component) -> Component {
-        self.spec
-            .overrides
-            .iter()
-            .rev()
-            .find_map(|change| match &change.change {
-                Change::Credentials { components, of } if components.contains(&component) => Some(*of),
-                _ => None,
-            })
-            .unwrap_or(component)
-    }
-
     /// Starts the process; whether it becomes ready is another question.
     fn launch(self: &Arc<Self>, component: Component) -> Result<(), StartError> {
         if let Some(running) = self.running(component) {
@@ -479,7 +466,7 @@ impl Supervisor {
         let log = self.log(component);
         let log_begin = process::length(&log);
         let written = self.configuration(component)?;
-        let keys = self.credentials.of(self.principal(component));
+        let keys = self.credentials.of(whose_keys(component, &self.spec.overrides));
         let (arguments, environment): (Vec<OsString>, _) = match &written {
             None => {
                 let address = lock(&self.ports).address(component, Socket::Http).to_string();

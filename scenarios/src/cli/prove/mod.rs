@@ -1,0 +1,303 @@
+//! The stack broken on purpose, and whether the harness says so. Must not know how a clause is judged: it reads reports.
+
+mod comparison;
+mod sabotages;
+
+pub use comparison::{Outcome, Surprise, surprises};
+pub use sabotages::{Blamed, SABOTAGES, Sabotage};
+
+use std::{
+    fmt::Write as _,
+    fs::{File, TryLockError},
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use futures::{FutureExt, StreamExt, future::BoxFuture, stream};
+use harness_adapters::{
+    SystemClock,
+    faults::{Proxy, Saboteur},
+    targets::local::{Folders, Override, Role, StackState, down},
+};
+use harness_core::{
+    report::{ExitStatus, Report},
+    scenario::Filter,
+    verdict::Verdict,
+};
+
+use super::{BuildProgress, CliError, EndpointOverride, Interposer, LocalOptions, RunOptions, RunProgress, chain, run};
+
+/// The scenarios that are driven against each broken stack.
+const TAG: &str = "main";
+
+/// What is to be proved.
+#[derive(Debug, Clone)]
+pub struct ProveOptions {
+    /// Names of sabotages; all where there is none.
+    pub names: Vec<String>,
+    /// How many stacks are broken at the same time, at least one.
+    pub jobs: usize,
+    /// The stack that is broken: each sabotage gets one of its own beside its folder.
+    pub local: LocalOptions,
+    /// The folder that holds the folders of runs; those of sabotages lie in `prove/NAME` below it.
+    pub runs: PathBuf,
+}
+
+/// What came of one sabotage.
+#[derive(Debug, Clone)]
+pub struct Proof {
+    /// The sabotage.
+    pub sabotage: &'static Sabotage,
+    /// What was found; or why there was no run.
+    pub outcome: Result<Outcome, String>,
+    /// Everything that is not as it should be.
+    pub surprises: Vec<Surprise>,
+}
+
+/// Breaks the stack in each of the chosen ways, drives the main scenarios against it, and compares what was not passed with what the
+/// sabotage must turn red.
+///
+/// # Errors
+/// [`CliError::Usage`]: an unknown name; [`CliError::SetUp`]: interrupted, or another `prove` is at work. A sabotage whose stack does
+/// not come up is no error but a surprise.
+pub async fn prove(options: &ProveOptions, interrupted: BoxFuture<'static, ()>) -> Result<Vec<Proof>, CliError> {
+    let chosen = chosen(&options.names)?;
+    let _alone = alone(&options.local.folders)?;
+    let interrupted = interrupted.shared();
+    let mut proofs: Vec<Proof> = stream::iter(chosen)
+        .map(|sabotage| prove_one(options, sabotage, interrupted.clone().boxed()))
+        .buffer_unordered(options.jobs.max(1))
+        .collect()
+        .await;
+    if interrupted.peek().is_some() {
+        return Err(CliError::SetUp("interrupted: nothing is proved".to_owned()));
+    }
+    proofs.sort_by_key(|proof| SABOTAGES.iter().position(|sabotage| sabotage.name == proof.sabotage.name));
+    Ok(proofs)
+}
+
+/// How the whole ends: passed only where everything is as it should be.
+pub fn prove_status(proofs: &[Proof]) -> ExitStatus {
+    if proofs.is_empty() {
+        ExitStatus::NothingSelected
+    } else if proofs.iter().all(|proof| proof.surprises.is_empty()) {
+        ExitStatus::Passed
+    } else {
+        ExitStatus::Failed
+    }
+}
+
+fn chosen(names: &[String]) -> Result<Vec<&'static Sabotage>, CliError> {
+    if let Some(unknown) = names.iter().find(|name| SABOTAGES.iter().all(|sabotage| sabotage.name != **name)) {
+        let known: Vec<&str> = SABOTAGES.iter().map(|sabotage| sabotage.name).collect();
+        return Err(CliError::Usage(format!("unknown sabotage {unknown:?}: there are {}", known.join(", "))));
+    }
+    Ok(SABOTAGES.iter().filter(|sabotage| names.is_empty() || names.iter().any(|name| name == sabotage.name)).collect())
+}
+
+/// Keeps a second `prove` from taking this one's stacks down.
+fn alone(folders: &Folders) -> Result<File, CliError> {
+    let path = folders.stack.with_file_name("prove.lock");
+    let refused = |error: std::io::Error| CliError::SetUp(format!("{}: {error}", path.display()));
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(refused)?;
+    }
+    let file = File::create(&path).map_err(refused)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            Err(CliError::SetUp(format!("another prove holds {}: wait for its end", path.display())))
+        }
+        Err(TryLockError::Error(error)) => Err(refused(error)),
+    }
+}
+
+async fn prove_one(options: &ProveOptions, sabotage: &'static Sabotage, interrupted: BoxFuture<'static, ()>) -> Proof {
+    let outcome = broken_run(options, sabotage, interrupted).await.map_err(|error| error.to_string());
+    let surprises = match &outcome {
+        Ok(outcome) => surprises(sabotage.blamed, outcome),
+        Err(reason) => vec![Surprise::NoRun { reason: reason.clone() }],
+    };
+    Proof { sabotage, outcome, surprises }
+}
+
+/// One sabotage on a stack of its own, which is gone afterwards.
+async fn broken_run(
+    options: &ProveOptions,
+    sabotage: &'static Sabotage,
+    interrupted: BoxFuture<'static, ()>,
+) -> Result<Outcome, CliError> {
+    let local = LocalOptions { folders: folders_of(&options.local.folders, sabotage.name), ..options.local.clone() };
+    let saboteur = sabotage.saboteur.map(|(role, make)| Arc::new(Between::new(role, make())));
+    let overrides: Result<Vec<Override>, _> = sabotage.overrides.iter().map(|text| text.parse()).collect();
+    let overrides = overrides.map_err(|error| CliError::Bug(chain(&error)))?;
+    let folder = local.folders.stack.clone();
+    let run_options = RunOptions {
+        filter: Filter { tags: vec![TAG.to_owned()], ..Filter::default() },
+        local: LocalOptions {
+            overrides: [local.overrides.clone(), overrides].concat(),
+            interposer: saboteur.clone().map(|between| between as Arc<dyn Interposer>),
+            ..local
+        },
+        seed: None,
+        runs: options.runs.join("prove").join(sabotage.name),
+        reports: Vec::new(),
+    };
+    let clock = SystemClock::start();
+    let gone = |error| CliError::SetUp(chain(&error));
+    // What an earlier prove was killed over may still linger.
+    down(&folder, false, &clock).await.map_err(gone)?;
+    let watcher = Arc::new(RunProgress::one_of_several(sabotage.name));
+    let building = BuildProgress::one_of_several(sabotage.name);
+    let announce = |info: &harness_core::record::RunInfo, folder: &std::path::Path| {
+        building.say(&format!("run {} (seed {}), recorded in {}", info.id, info.seed, folder.display()));
+    };
+    let reported = run(&run_options, watcher, &building, announce, interrupted).await;
+    down(&folder, false, &clock).await.map_err(gone)?;
+    let (report, _) = reported?;
+    Ok(Outcome::of(&report, saboteur.map(|between| between.saboteur.injected())))
+}
+
+/// The stack of the sabotage called `name`, beside the one that everything else uses.
+fn folders_of(folders: &Folders, name: &str) -> Folders {
+    Folders { stack: folders.stack.with_file_name(format!("prove-{name}")), ..folders.clone() }
+}
+
+/// A saboteur before one address of the stack, in place from the stack's coming up on.
+struct Between {
+    role: Role,
+    saboteur: Arc<dyn Saboteur>,
+    proxy: Mutex<Option<Proxy>>,
+}
+
+impl Between {
+    fn new(role: Role, saboteur: Arc<dyn Saboteur>) -> Self {
+        Self { role, saboteur, proxy: Mutex::default() }
+    }
+}
+
+impl std::fmt::Debug for Between {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Between").field("role", &self.role).finish_non_exhaustive()
+    }
+}
+
+impl Interposer for Between {
+    fn interpose(&self, stack: &StackState) -> Result<Vec<EndpointOverride>, CliError> {
+        let upstream = stack
+            .endpoint(self.role)
+            .ok_or_else(|| CliError::SetUp(format!("the stack has no {} to put a proxy before", self.role)))?;
+        let proxy =
+            Proxy::start(upstream, Arc::clone(&self.saboteur)).map_err(|error| CliError::SetUp(chain(&error)))?;
+        let url = proxy.url().to_owned();
+        *self.proxy.lock().unwrap_or_else(PoisonError::into_inner) = Some(proxy);
+        Ok(vec![EndpointOverride { role: self.role, url }])
+    }
+}
+
+/// The proofs as a table: a sabotage, what it must turn red, what was found, and every surprise in either direction.
+pub fn describe_proofs(proofs: &[Proof]) -> String {
+    let mut text = String::new();
+    for proof in proofs {
+        let word = if proof.surprises.is_empty() { "as expected" } else { "SURPRISE" };
+        let _ = writeln!(text, "{:<22} {word:<12} {}", proof.sabotage.name, proof.sabotage.breaks);
+        if let Ok(outcome) = &proof.outcome {
+            describe_outcome(&mut text, proof.sabotage, outcome);
+        }
+        for surprise in &proof.surprises {
+            let _ = writeln!(text, "  surprise: {surprise}");
+        }
+    }
+    let surprised = proofs.iter().filter(|proof| !proof.surprises.is_empty()).count();
+    let _ = writeln!(text, "{} sabotages, {} as expected, {surprised} not", proofs.len(), proofs.len() - surprised);
+    text
+}
+
+fn describe_outcome(text: &mut String, sabotage: &Sabotage, outcome: &Outcome) {
+    if let Some(injected) = outcome.injected {
+        let _ = writeln!(text, "  the fault took place {injected} times");
+    }
+    let passed = outcome.clauses.iter().filter(|clause| clause.verdict == Verdict::Pass).count();
+    let _ = writeln!(
+        text,
+        "  expected not to pass {}, found {}, passed {passed}",
+        sabotage.blamed.len(),
+        outcome.clauses.len() - passed
+    );
+    for clause in outcome.clauses.iter().filter(|clause| clause.verdict != Verdict::Pass) {
+        let expected = sabotage.blamed.iter().find(|blamed| blamed.clause == clause.id.as_str());
+        let mark = if expected.is_some() { "expected" } else { "not expected" };
+        let cause = expected.and_then(|blamed| blamed.named_by(&clause.findings)).or_else(|| clause.findings.first());
+        let cause = cause.map_or_else(|| "no finding".to_owned(), ToString::to_string);
+        let _ = writeln!(text, "  {:<28} {:<12} {mark:<12} {cause}", clause.id.as_str(), clause.verdict.word());
+    }
+}
+
+impl Outcome {
+    /// The clauses of `report` that were selected, and the proof that the fault took place where a saboteur brought it about.
+    fn of(report: &Report, injected: Option<u64>) -> Self {
+        Self { clauses: report.clauses().filter(|clause| clause.was_selected()).cloned().collect(), injected }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn proof(surprises: Vec<Surprise>) -> Proof {
+        let outcome = Ok(Outcome { clauses: Vec::new(), injected: Some(3) });
+        Proof { sabotage: &SABOTAGES[0], outcome, surprises }
+    }
+
+    #[test]
+    fn one_surprise_fails_the_whole_and_nothing_proves_nothing() {
+        let table = [
+            (vec![], ExitStatus::NothingSelected),
+            (vec![proof(vec![])], ExitStatus::Passed),
+            (vec![proof(vec![]), proof(vec![Surprise::NoFault])], ExitStatus::Failed),
+        ];
+        for (proofs, status) in table {
+            assert_eq!(prove_status(&proofs), status);
+        }
+    }
+
+    #[test]
+    fn what_surprises_is_told() {
+        let told = describe_proofs(&[proof(vec![]), proof(vec![Surprise::NoFault])]);
+        assert!(told.contains("as expected"), "{told}");
+        assert!(told.contains("surprise: the fault never took place"), "{told}");
+        assert!(told.contains("the fault took place 3 times"), "{told}");
+        assert!(told.ends_with("2 sabotages, 1 as expected, 1 not\n"), "{told}");
+    }
+
+    #[test]
+    fn names_choose_in_the_order_of_the_table_and_an_unknown_one_is_refused() {
+        let names = |chosen: Vec<&Sabotage>| chosen.iter().map(|sabotage| sabotage.name).collect::<Vec<_>>();
+        assert_eq!(chosen(&[]).unwrap().len(), SABOTAGES.len());
+        let two = ["lost-entry".to_owned(), "idle-period".to_owned()];
+        assert_eq!(names(chosen(&two).unwrap()), ["idle-period", "lost-entry"]);
+        let error = chosen(&["lost".to_owned()]).unwrap_err();
+        assert_eq!(error.exit_status(), ExitStatus::Usage);
+        assert!(error.to_string().starts_with("unknown sabotage \"lost\": there are none, idle-period, "), "{error}");
+    }
+
+    #[test]
+    fn a_second_prove_waits_for_the_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let folders = Folders { cache: folder.path().join("cache"), stack: folder.path().join("state/stack") };
+        let first = alone(&folders).unwrap();
+        assert_eq!(alone(&folders).unwrap_err().exit_status(), ExitStatus::SetUpRefused);
+        drop(first);
+        assert!(alone(&folders).is_ok());
+    }
+
+    #[test]
+    fn no_sabotage_touches_the_stack_of_everything_else() {
+        let folders = Folders { cache: "cache".into(), stack: "state/stack".into() };
+        for sabotage in SABOTAGES {
+            let own = folders_of(&folders, sabotage.name);
+            assert_eq!(own.stack, PathBuf::from(format!("state/prove-{}", sabotage.name)));
+            assert_eq!(own.cache, folders.cache);
+        }
+    }
+}
