@@ -25,11 +25,13 @@ fn line(prefix: &str, text: &str) {
     anstream::eprintln!("{prefix}{text}");
 }
 
-fn spinner() -> ProgressBar {
-    let bar = ProgressBar::new_spinner();
+/// A bar of `bars`. It moves only once it is one of them: before, it would draw beside them.
+fn spinner(bars: &MultiProgress, prefix: &str) -> ProgressBar {
+    let bar = bars.add(ProgressBar::new_spinner());
     if let Ok(style) = ProgressStyle::with_template("{spinner} {prefix:<24} {wide_msg}") {
         bar.set_style(style);
     }
+    bar.set_prefix(prefix.to_owned());
     bar.enable_steady_tick(TICK);
     bar
 }
@@ -75,7 +77,7 @@ impl Progress for BuildProgress {
         let elapsed = event.elapsed.as_secs();
         let first = !known.contains_key(&event.what);
         let entry = known.entry(event.what.clone()).or_insert_with(|| Known {
-            bar: self.bars.as_ref().map(|bars| bars.add(spinner()).with_prefix(event.what.clone())),
+            bar: self.bars.as_ref().map(|bars| spinner(bars, &event.what)),
             told: Duration::ZERO,
         });
         match &entry.bar {
@@ -127,9 +129,7 @@ impl RunProgress {
     fn status(&self, scenario: &str, status: &str) {
         if let Some(bars) = &self.bars {
             let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-            let bar = known
-                .entry(scenario.to_owned())
-                .or_insert_with(|| bars.add(spinner()).with_prefix(scenario.to_owned()));
+            let bar = known.entry(scenario.to_owned()).or_insert_with(|| spinner(bars, scenario));
             bar.set_message(status.to_owned());
         }
     }

@@ -31,7 +31,7 @@ use super::{
 use crate::criteria;
 
 /// How long records of a clause without a bound are waited for, and how long a claim.
-const PATIENCE: Patience = Patience { records: Duration::from_secs(120), claims: Duration::from_secs(3600) };
+const PATIENCE: Patience = Patience { records: Duration::from_secs(180), claims: Duration::from_secs(3600) };
 
 /// What a run is told.
 #[derive(Debug, Clone)]
