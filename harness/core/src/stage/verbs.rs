@@ -241,7 +241,9 @@ impl Stage {
             Ended::Ready(result) => {
                 result?;
             }
-            Ended::TimedOut(_) | Ended::Never(_) => self.complaints(&watched.clause, watched.stimulus.signal).await?,
+            Ended::TimedOut(_) | Ended::Never(_) => {
+                self.complaints(&watched.clause, owner_of(watched.stimulus.signal)).await?;
+            }
         }
         self.judge(&watched.clause)
     }
@@ -313,8 +315,10 @@ impl Stage {
             }
         })
         .await;
-        if let Ended::Ready(result) = ended {
-            result?;
+        match (ended, &look) {
+            (Ended::Ready(result), _) => result?,
+            (_, Look::BucketUse { component, .. }) => self.complaints(clause, *component).await?,
+            _ => {}
         }
         self.judge(clause)
     }
@@ -336,16 +340,10 @@ impl Stage {
     /// Stops and starts a component for the sake of `clauses`. A clause that this forces has to be expected as such.
     pub async fn restart(&self, component: Component, how: Stop, clauses: &[&ClauseId]) -> Result<(), StageError> {
         self.progress(format!("restarts {component}"))?;
-        let stopped = self
-            .ports()
-            .lifecycle
-            .stop(component, how)
-            .await
-            .map_err(|error| StageError::blocked(error.to_string()))?;
-        self.moved(clauses, &stopped)?;
-        let started =
-            self.ports().lifecycle.start(component).await.map_err(|error| StageError::blocked(error.to_string()))?;
-        self.moved(clauses, &started)
+        let stopped = self.ports().lifecycle.stop(component, how).await;
+        self.moved(component, clauses, stopped).await?;
+        let started = self.ports().lifecycle.start(component).await;
+        self.moved(component, clauses, started).await
     }
 
     /// Says to people what the scenario does or waits for.
@@ -416,8 +414,8 @@ impl Stage {
         self.record(Event::Predicted { clause: clause.clone(), prediction, evidence })
     }
 
-    async fn complaints(&self, clause: &ClauseId, signal: Signal) -> Result<(), StageError> {
-        let component = owner_of(signal);
+    /// Keeps what the component complained about, where it did, and why it is not up, where it is not.
+    async fn complaints(&self, clause: &ClauseId, component: Component) -> Result<(), StageError> {
         let mut lines = self.ports().logs.problems(component, PROBLEM_LINES).await;
         if let Some(reason) = self.ports().lifecycle.failure(component).await {
             lines.push(LogLine { component, text: format!("{NOT_UP}{reason}") });
@@ -425,7 +423,22 @@ impl Stage {
         if lines.is_empty() { Ok(()) } else { self.record(Event::Complained { clause: clause.clone(), lines }) }
     }
 
-    fn moved(&self, clauses: &[&ClauseId], proof: &ProcessProof) -> Result<(), StageError> {
+    /// Records that a component was stopped or started, or what it complained about where it would not.
+    async fn moved(
+        &self,
+        component: Component,
+        clauses: &[&ClauseId],
+        proof: Result<ProcessProof, PortError>,
+    ) -> Result<(), StageError> {
+        let proof = match proof {
+            Ok(proof) => proof,
+            Err(error) => {
+                for clause in clauses {
+                    self.complaints(clause, component).await?;
+                }
+                return Err(StageError::blocked(error.to_string()));
+            }
+        };
         let mut evidence = Evidence::new(EvidenceKind::Process, self.unix_ns());
         evidence.component = Some(proof.component.to_string());
         evidence.excerpt = Some(format!(

@@ -17,11 +17,9 @@ use crate::{
 pub fn judge(case: &Case, bodies: &dyn Bodies) -> Result<Judgement, BodyError> {
     let judgement = |verdict, findings, latency| Judgement { verdict, forced: case.forced, findings, latency };
     if let Some(halt) = case.halt.as_ref().filter(|halt| halt.kind == HaltKind::Blocked) {
-        return Ok(judgement(
-            Verdict::Blocked,
-            vec![Finding::new("set-up", "a check that can take place", &halt.reason)],
-            None,
-        ));
+        let mut findings = vec![Finding::new("set-up", "a check that can take place", &halt.reason)];
+        findings.extend(causes(case));
+        return Ok(judgement(Verdict::Blocked, findings, None));
     }
     if let Some(finding) = impossible_by_configuration(case) {
         return Ok(judgement(Verdict::Fail, vec![finding], latency_of(case, None, None)));
@@ -77,6 +75,7 @@ fn judge_facts(case: &Case, rules: &[Rule]) -> (Verdict, Vec<Finding>) {
     if !findings.is_empty() {
         let too_little = |finding: &Finding| rules.iter().any(|rule| rule.about_amount && rule.name == finding.rule);
         let verdict = if findings.iter().all(too_little) { Verdict::Inconclusive } else { Verdict::Fail };
+        findings.extend(causes(case));
         return (verdict, findings);
     }
     let answers = case.controls.iter().map(|control| match &control.observation.seen {

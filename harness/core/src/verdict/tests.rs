@@ -147,6 +147,10 @@ impl Scene {
         });
     }
 
+    fn complained(&mut self, text: &str) {
+        self.case.problems = vec![LogLine { component: Component::LokiWrite, text: text.into() }];
+    }
+
     fn judged(&self) -> Judgement {
         judge(&self.case, &self.bodies).unwrap()
     }
@@ -266,6 +270,24 @@ fn a_yes_in_time_passes_and_every_single_doubt_about_it_is_told() {
         (
             "set-up did not succeed",
             |scene| scene.case.halt = Some(Halt { kind: HaltKind::Blocked, reason: "loki-write is not up".into() }),
+            Verdict::Blocked,
+            &["set-up"],
+        ),
+        (
+            "set-up did not succeed, and the component says why",
+            |scene| {
+                scene.case.halt = Some(Halt { kind: HaltKind::Blocked, reason: "loki-write did not end".into() });
+                scene.complained("level=error AccessDenied");
+            },
+            Verdict::Blocked,
+            &["set-up", "log"],
+        ),
+        (
+            "set-up did not succeed, and the component warns of something",
+            |scene| {
+                scene.case.halt = Some(Halt { kind: HaltKind::Blocked, reason: "loki-write did not end".into() });
+                scene.complained("level=warn slow");
+            },
             Verdict::Blocked,
             &["set-up"],
         ),
@@ -420,8 +442,7 @@ fn what_is_not_there_at_the_bound_fails_and_every_rule_is_named() {
             "the component writes elsewhere and complains",
             |scene| {
                 scene.predicted(10.0, "loki-elsewhere");
-                scene.case.problems =
-                    vec![LogLine { component: Component::LokiWrite, text: "level=error failed to flush".into() }];
+                scene.complained("level=error failed to flush");
                 scene.look(Oracle::Objects, 311.0, &[]);
             },
             Verdict::Fail,
@@ -695,6 +716,18 @@ fn facts_hold_or_break_rule_by_rule() {
             Verdict::Inconclusive,
             &["used"],
         ),
+        (
+            "too little to look at, and the component says why",
+            |scene| {
+                let seen =
+                    facts(&[("config.bucket", json!("loki-chunks")), ("foreign", json!([])), ("keys", json!(0))]);
+                scene.case.observations[0].seen = seen;
+                scene.complained("level=error AccessDenied");
+            },
+            Verdict::Inconclusive,
+            &["used", "log"],
+        ),
+        ("complaints while all rules hold", |scene| scene.complained("level=error late"), Verdict::Pass, &[]),
         ("no look", |scene| scene.case.observations.clear(), Verdict::Inconclusive, &["seen"]),
         ("a failed look", |scene| scene.case.observations[0].seen = unseen(), Verdict::Inconclusive, &["seen"]),
         (

@@ -20,7 +20,7 @@ use harness_adapters::{
     targets::local::{Folders, Override, Role, StackState, down},
 };
 use harness_core::{
-    report::{ExitStatus, Report},
+    report::{ClauseReport, ExitStatus, Report},
     scenario::Filter,
     verdict::Verdict,
 };
@@ -195,48 +195,84 @@ impl Interposer for Between {
     }
 }
 
-/// The proofs as a table: a sabotage, what it must turn red, what was found, and every surprise in either direction.
+/// Each proof with the clauses that did not pass and why, then a table: sabotage, how many clauses it must turn red, how many it did,
+/// and how many surprises there were in either direction.
 pub fn describe_proofs(proofs: &[Proof]) -> String {
     let mut text = String::new();
     for proof in proofs {
-        let word = if proof.surprises.is_empty() { "as expected" } else { "SURPRISE" };
-        let _ = writeln!(text, "{:<22} {word:<12} {}", proof.sabotage.name, proof.sabotage.breaks);
+        let _ = writeln!(text, "{}: {}", proof.sabotage.name, proof.sabotage.breaks);
         if let Ok(outcome) = &proof.outcome {
             describe_outcome(&mut text, proof.sabotage, outcome);
         }
         for surprise in &proof.surprises {
-            let _ = writeln!(text, "  surprise: {surprise}");
+            let _ = writeln!(text, "  surprise: {}", excerpt(&surprise.to_string(), "", 4 * EXCERPT));
         }
+    }
+    let _ = writeln!(text, "\n{:<22} {:>8} {:>8} {:>8}  surprises", "sabotage", "must not", "did not", "passed");
+    for proof in proofs {
+        let (red, passed) = match &proof.outcome {
+            Ok(outcome) => (outcome.not_passed().count().to_string(), outcome.passed().to_string()),
+            Err(_) => ("no run".to_owned(), "-".to_owned()),
+        };
+        let surprises = match proof.surprises.len() {
+            0 => "none".to_owned(),
+            count => count.to_string(),
+        };
+        let Sabotage { name, blamed, .. } = proof.sabotage;
+        let _ = writeln!(text, "{name:<22} {:>8} {red:>8} {passed:>8}  {surprises}", blamed.len());
     }
     let surprised = proofs.iter().filter(|proof| !proof.surprises.is_empty()).count();
     let _ = writeln!(text, "{} sabotages, {} as expected, {surprised} not", proofs.len(), proofs.len() - surprised);
     text
 }
 
+/// How much of a finding is shown, in characters: a component's log line has many hundreds.
+const EXCERPT: usize = 160;
+
 fn describe_outcome(text: &mut String, sabotage: &Sabotage, outcome: &Outcome) {
     if let Some(injected) = outcome.injected {
         let _ = writeln!(text, "  the fault took place {injected} times");
     }
-    let passed = outcome.clauses.iter().filter(|clause| clause.verdict == Verdict::Pass).count();
-    let _ = writeln!(
-        text,
-        "  expected not to pass {}, found {}, passed {passed}",
-        sabotage.blamed.len(),
-        outcome.clauses.len() - passed
-    );
-    for clause in outcome.clauses.iter().filter(|clause| clause.verdict != Verdict::Pass) {
+    for clause in outcome.not_passed() {
         let expected = sabotage.blamed.iter().find(|blamed| blamed.clause == clause.id.as_str());
-        let mark = if expected.is_some() { "expected" } else { "not expected" };
+        let mark = if expected.is_some() { "expected" } else { "NOT EXPECTED" };
+        let says = expected.map_or("", |blamed| blamed.says);
         let cause = expected.and_then(|blamed| blamed.named_by(&clause.findings)).or_else(|| clause.findings.first());
-        let cause = cause.map_or_else(|| "no finding".to_owned(), ToString::to_string);
-        let _ = writeln!(text, "  {:<28} {:<12} {mark:<12} {cause}", clause.id.as_str(), clause.verdict.word());
+        let cause = cause.map_or_else(
+            || "no finding".to_owned(),
+            |finding| format!("{}: found {}", finding.rule, excerpt(&finding.found, says, EXCERPT)),
+        );
+        let _ = writeln!(text, "  {:<36} {:<12} {mark:<12} {cause}", clause.id.as_str(), clause.verdict.word());
     }
+}
+
+/// At most `limit` characters of `text` around `word`, on one line.
+fn excerpt(text: &str, word: &str, limit: usize) -> String {
+    let characters: Vec<char> =
+        text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect();
+    if characters.len() <= limit {
+        return characters.into_iter().collect();
+    }
+    let at = text.split_once(word).map_or(0, |(before, _)| before.chars().count());
+    let begin = (at + word.chars().count()).saturating_sub(limit);
+    let shown: String = characters.iter().skip(begin).take(limit).collect();
+    let left = if begin > 0 { "…" } else { "" };
+    let right = if begin + limit < characters.len() { "…" } else { "" };
+    format!("{left}{shown}{right}")
 }
 
 impl Outcome {
     /// The clauses of `report` that were selected, and the proof that the fault took place where a saboteur brought it about.
     fn of(report: &Report, injected: Option<u64>) -> Self {
         Self { clauses: report.clauses().filter(|clause| clause.was_selected()).cloned().collect(), injected }
+    }
+
+    fn not_passed(&self) -> impl Iterator<Item = &ClauseReport> {
+        self.clauses.iter().filter(|clause| clause.verdict != Verdict::Pass)
+    }
+
+    fn passed(&self) -> usize {
+        self.clauses.len() - self.not_passed().count()
     }
 }
 
@@ -264,10 +300,26 @@ mod tests {
     #[test]
     fn what_surprises_is_told() {
         let told = describe_proofs(&[proof(vec![]), proof(vec![Surprise::NoFault])]);
-        assert!(told.contains("as expected"), "{told}");
         assert!(told.contains("surprise: the fault never took place"), "{told}");
         assert!(told.contains("the fault took place 3 times"), "{told}");
-        assert!(told.ends_with("2 sabotages, 1 as expected, 1 not\n"), "{told}");
+        let rows: Vec<Vec<&str>> = told.lines().rev().map(|line| line.split_whitespace().collect()).take(3).collect();
+        assert_eq!(rows[0].join(" "), "2 sabotages, 1 as expected, 1 not");
+        assert_eq!(rows[1], ["none", "0", "0", "0", "1"]);
+        assert_eq!(rows[2], ["none", "0", "0", "0", "none"]);
+    }
+
+    #[test]
+    fn an_excerpt_keeps_the_word_it_is_about() {
+        let table = [
+            ("short", "", "short"),
+            ("two\nlines", "", "two lines"),
+            ("a long line without it", "", "a long lin…"),
+            ("a long line: AccessDenied: no", "Denied", "…cessDenied…"),
+            ("über üb", "üb", "über üb"),
+        ];
+        for (text, word, expected) in table {
+            assert_eq!(excerpt(text, word, 10), expected, "{text}");
+        }
     }
 
     #[test]

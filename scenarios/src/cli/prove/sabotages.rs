@@ -77,7 +77,7 @@ pub const SABOTAGES: &[Sabotage] = &[
             blamed("AC-lgtm-001-02/http-json", "bucket", "mimir-blocks"),
             blamed("AC-lgtm-001-02/http-protobuf", "bucket", "mimir-blocks"),
             blamed("AC-lgtm-001-02/grpc", "bucket", "mimir-blocks"),
-            blamed("AC-lgtm-001-02/index", "bucket", "mimir-blocks"),
+            blamed("AC-lgtm-001-02/index", "log", "AccessDenied"),
         ],
     },
     Sabotage {
