@@ -55,6 +55,9 @@ pub trait Interposer: fmt::Debug + Send + Sync {
     /// # Errors
     /// [`CliError::SetUp`]: nothing can be put there.
     fn interpose(&self, stack: &StackState) -> Result<Vec<EndpointOverride>, CliError>;
+
+    /// What it puts where, for the record of the run.
+    fn describe(&self) -> String;
 }
 
 /// An address used instead of the stack's own: `loki=http://127.0.0.1:4000`.
@@ -100,7 +103,8 @@ impl LocalOptions {
             let place = rest.rsplit_once('@').map_or(rest, |(_, place)| place);
             format!("--endpoint {}={scheme}://{place}", endpoint.role)
         });
-        overrides.chain(endpoints).collect()
+        let between = self.interposer.iter().map(|interposer| interposer.describe());
+        overrides.chain(endpoints).chain(between).collect()
     }
 }
 

@@ -193,6 +193,10 @@ impl Interposer for Between {
         *self.proxy.lock().unwrap_or_else(PoisonError::into_inner) = Some(proxy);
         Ok(vec![EndpointOverride { role: self.role, url }])
     }
+
+    fn describe(&self) -> String {
+        format!("a saboteur before {}", self.role)
+    }
 }
 
 /// Each proof with the clauses that did not pass and why, then a table: sabotage, how many clauses it must turn red, how many it did,
