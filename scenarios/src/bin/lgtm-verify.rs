@@ -22,7 +22,7 @@ use harness_core::{
 };
 use scenarios::cli::{
     self, BuildProgress, CliError, EndpointOverride, ListFormat, LocalOptions, ProveOptions, ReportTarget, RunOptions,
-    RunProgress,
+    RunProgress, inspect::InspectError,
 };
 
 /// Tells whether a Loki, Tempo and Mimir stack with S3 persistence does what its design promises.
@@ -344,8 +344,13 @@ fn inspect(arguments: &InspectArguments) -> anyhow::Result<ExitStatus> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let source = cli::inspect_source(&arguments.object, &folders()?)?;
     let mut output = std::io::BufWriter::new(std::io::stdout().lock());
-    let summary =
-        runtime.block_on(cli::inspect::inspect(arguments.kind, &source, &mut output)).map_err(CliError::from)?;
+    let summary = match runtime.block_on(cli::inspect::inspect(arguments.kind, &source, &mut output)) {
+        // Whoever reads has read enough.
+        Err(InspectError::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => {
+            return Ok(ExitStatus::Passed);
+        }
+        result => result.map_err(CliError::from)?,
+    };
     output.flush().context("standard output")?;
     anstream::eprintln!("{summary}");
     Ok(ExitStatus::Passed)
