@@ -316,6 +316,18 @@ fn rule(wire: &WireRule) -> LifecycleRule {
         enabled: *wire.status() == ExpirationStatus::Enabled,
         prefix: inner.or(outer).unwrap_or_default().to_owned(),
         expire_days: wire.expiration().and_then(LifecycleExpiration::days),
+        expires_by_date: wire.expiration().is_some_and(|expiration| expiration.date().is_some()),
+        limited: filter.is_some_and(|filter| {
+            let both = filter.and();
+            filter.tag().is_some()
+                || filter.object_size_greater_than().is_some()
+                || filter.object_size_less_than().is_some()
+                || both.is_some_and(|both| {
+                    !both.tags().is_empty()
+                        || both.object_size_greater_than().is_some()
+                        || both.object_size_less_than().is_some()
+                })
+        }),
         noncurrent_expire_days: wire
             .noncurrent_version_expiration()
             .and_then(NoncurrentVersionExpiration::noncurrent_days),

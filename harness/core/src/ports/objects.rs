@@ -63,6 +63,10 @@ pub struct LifecycleRule {
     pub prefix: String,
     /// Days after which a live object expires.
     pub expire_days: Option<i32>,
+    /// Whether live objects expire on a date.
+    pub expires_by_date: bool,
+    /// Whether the rule is limited to objects with certain tags or sizes.
+    pub limited: bool,
     /// Days after which a noncurrent version expires.
     pub noncurrent_expire_days: Option<i32>,
     /// Days after which an incomplete upload is aborted.

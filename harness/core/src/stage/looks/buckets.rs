@@ -1,5 +1,7 @@
 //! Buckets: whose keys they hold, whether they keep versions, which lifecycle they have.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::{Scene, Told, remove_probes};
@@ -94,7 +96,7 @@ async fn try_versions(scene: &mut Scene<'_>, bucket: &str, probe: &str) -> Resul
     ]))
 }
 
-/// Facts: `noncurrent` (enabled rules for noncurrent versions), `incomplete` (what removes incomplete uploads: enabled rules, or the
+/// Facts: `noncurrent` (enabled rules for all noncurrent versions), `incomplete` (what removes incomplete uploads: enabled rules, or the
 /// store itself, as MinIO does, which drops such rules), `early` (enabled rules that
 /// delete live objects before Tempo's own retention does).
 pub(super) async fn lifecycle(scene: &mut Scene<'_>, bucket: &str) -> Result<Told, RecordError> {
@@ -114,16 +116,24 @@ pub(super) async fn lifecycle(scene: &mut Scene<'_>, bucket: &str) -> Result<Tol
     let enabled: Vec<_> = rules.iter().filter(|rule| rule.enabled).collect();
     let early: Vec<String> = enabled
         .iter()
-        .filter_map(|rule| Some((rule, rule.expire_days?)))
-        .filter(|(_, days)| {
-            let expiry = std::time::Duration::from_secs(u64::try_from(*days).unwrap_or(0) * 86_400);
-            retention.is_none_or(|retention| retention.is_zero() || expiry < retention)
+        .filter_map(|rule| {
+            let days = rule.expire_days.and_then(|days| u64::try_from(days).ok());
+            let expiry = days.map(|days| Duration::from_secs(days * 86_400));
+            let too_soon = |expiry| retention.is_none_or(|retention| retention.is_zero() || expiry < retention);
+            match (rule.expires_by_date, expiry) {
+                (true, _) => Some(format!("{}: live objects on a date", rule.id)),
+                (false, Some(expiry)) if too_soon(expiry) => {
+                    Some(format!("{}: live objects after {} days", rule.id, expiry.as_secs() / 86_400))
+                }
+                _ => None,
+            }
         })
-        .map(|(rule, days)| format!("{}: live objects after {days} days", rule.id))
         .collect();
-    let aborting = enabled.iter().filter(|rule| rule.abort_incomplete_days.is_some()).map(|rule| rule.id.clone());
+    // A rule for some of the objects leaves the others as they are.
+    let whole: Vec<_> = enabled.iter().filter(|rule| rule.prefix.is_empty() && !rule.limited).collect();
+    let aborting = whole.iter().filter(|rule| rule.abort_incomplete_days.is_some()).map(|rule| rule.id.clone());
     let facts = Facts::from([
-        ("noncurrent".to_owned(), json!(enabled.iter().filter(|rule| rule.noncurrent_expire_days.is_some()).count())),
+        ("noncurrent".to_owned(), json!(whole.iter().filter(|rule| rule.noncurrent_expire_days.is_some()).count())),
         ("incomplete".to_owned(), json!(aborting.chain(own_expiry).collect::<Vec<_>>().len())),
         ("early".to_owned(), json!(early)),
     ]);
