@@ -1,6 +1,7 @@
 //! HTTP, once: one request, one answer, with its place on the clock and the evidence of both. Must not know any system's API.
 
-use std::{error::Error, sync::Arc, time::Duration};
+use crate::causes;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use harness_core::{
@@ -144,20 +145,6 @@ pub(crate) fn evidence(kind: EvidenceKind, component: Component, clock: &dyn Clo
     Evidence { component: Some(component.to_string()), ..Evidence::new(kind, clock.unix_ns()) }
 }
 
-/// An error with its causes, innermost last.
-pub(crate) fn causes(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.ends_with(&cause_text) {
-            text = format!("{text}: {cause_text}");
-        }
-        source = cause.source();
-    }
-    text
-}
-
 /// The beginning of a body, or its size where it is no text.
 fn excerpt(body: &[u8]) -> String {
     match std::str::from_utf8(body) {
@@ -190,17 +177,5 @@ mod tests {
     fn an_address_is_told_without_its_secrets() {
         let url = Url::parse("http://user:secret@localhost:1/path?query=a").unwrap();
         assert_eq!(public(&url).as_str(), "http://localhost:1/path?query=a");
-    }
-
-    #[test]
-    fn causes_are_told_once_and_in_order() {
-        #[derive(Debug, thiserror::Error)]
-        #[error("outer")]
-        struct Outer(#[source] std::io::Error);
-        #[derive(Debug, thiserror::Error)]
-        #[error("repeats: inner")]
-        struct Repeats(#[source] std::io::Error);
-        assert_eq!(causes(&Outer(std::io::Error::other("inner"))), "outer: inner");
-        assert_eq!(causes(&Repeats(std::io::Error::other("inner"))), "repeats: inner");
     }
 }

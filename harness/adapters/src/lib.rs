@@ -1,5 +1,6 @@
 //! The only I/O of the harness against the stack: clients, targets, faults, settings. Must not judge what it sees.
 
+mod causes;
 mod clock;
 pub mod faults;
 pub mod http;
@@ -12,4 +13,5 @@ pub mod stack;
 pub mod targets;
 pub mod tempo;
 
+pub use causes::causes;
 pub use clock::SystemClock;

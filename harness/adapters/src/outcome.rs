@@ -42,7 +42,7 @@ pub(crate) fn of_grpc(status: &Status, records: usize) -> PushOutcome {
     }
     let mut reason = format!("gRPC {:?}: {}", status.code(), status.message());
     if let Some(source) = std::error::Error::source(status) {
-        reason = format!("{reason}: {}", crate::http::causes(source));
+        reason = format!("{reason}: {}", crate::causes(source));
     }
     match status.code() {
         Code::InvalidArgument | Code::ResourceExhausted | Code::FailedPrecondition | Code::OutOfRange => {

@@ -170,10 +170,11 @@ impl Objects for S3 {
             .send()
             .await
             .map_err(|error| failure(&target(bucket, key), &error))?;
-        let body = object.body.collect().await.map_err(|error| PortError::Unreachable {
-            target: target(bucket, key),
-            reason: crate::http::causes(&error),
-        })?;
+        let body = object
+            .body
+            .collect()
+            .await
+            .map_err(|error| PortError::Unreachable { target: target(bucket, key), reason: crate::causes(&error) })?;
         Ok(body.into_bytes())
     }
 
@@ -288,7 +289,7 @@ where
 {
     let target = target.to_owned();
     let Some(response) = error.raw_response() else {
-        return PortError::Unreachable { target, reason: crate::http::causes(error) };
+        return PortError::Unreachable { target, reason: crate::causes(error) };
     };
     let status = response.status().as_u16();
     match (error.code(), error.message()) {

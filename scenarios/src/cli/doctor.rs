@@ -81,6 +81,6 @@ fn stack(folders: &Folders) -> Result<String, String> {
     match status(&folders.stack) {
         Ok(Some(state)) => Ok(format!("up, profile {}, supervisor pid {}", state.profile, state.supervisor)),
         Ok(None) => Ok("not up; started when needed".to_owned()),
-        Err(error) => Err(super::chain(&error)),
+        Err(error) => Err(harness_adapters::causes(&error)),
     }
 }

@@ -21,6 +21,7 @@ pub use session::{
     stack_up,
 };
 
+use harness_adapters::causes;
 use harness_core::report::ExitStatus;
 use inspect::InspectError;
 use thiserror::Error;
@@ -69,21 +70,9 @@ impl CliError {
 impl From<InspectError> for CliError {
     fn from(error: InspectError) -> Self {
         match error {
-            InspectError::Format(_) => Self::Unreadable(chain(&error)),
-            InspectError::Output(_) => Self::NotWritten(chain(&error)),
-            _ => Self::Usage(chain(&error)),
+            InspectError::Format(_) => Self::Unreadable(causes(&error)),
+            InspectError::Output(_) => Self::NotWritten(causes(&error)),
+            _ => Self::Usage(causes(&error)),
         }
     }
-}
-
-/// An error with its causes, innermost last, as one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

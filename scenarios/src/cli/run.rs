@@ -1,5 +1,6 @@
 //! A run: chosen scenarios against a stack, recorded, judged, reported.
 
+use harness_adapters::causes;
 use std::{
     collections::BTreeSet,
     fs,
@@ -25,7 +26,7 @@ use harness_core::{
 };
 
 use super::{
-    CliError, chain,
+    CliError,
     session::{LocalOptions, Session},
 };
 use crate::criteria;
@@ -255,8 +256,8 @@ pub(super) fn write_reports(report: &Report, targets: &[ReportTarget]) -> Result
 /// What the record in `folder` says.
 pub(super) fn read_record(folder: &Path) -> Result<RunRecord, CliError> {
     let (entries, whole) = read_run(folder).map_err(|error| match error {
-        RecordError::NoRun { .. } => CliError::Usage(chain(&error)),
-        error => CliError::NotWritten(chain(&error)),
+        RecordError::NoRun { .. } => CliError::Usage(causes(&error)),
+        error => CliError::NotWritten(causes(&error)),
     })?;
     Ok(assemble(&entries, whole))
 }
@@ -308,8 +309,8 @@ pub async fn clause_record(drive: &Drive, clause: &ClauseId) -> Result<(Verdict,
 
 fn run_error(error: RunError) -> CliError {
     match error {
-        RunError::Record(_) | RunError::Body(_) => CliError::NotWritten(chain(&error)),
-        RunError::Bug { .. } => CliError::Bug(chain(&error)),
-        RunError::Locked(_) => CliError::SetUp(chain(&error)),
+        RunError::Record(_) | RunError::Body(_) => CliError::NotWritten(causes(&error)),
+        RunError::Bug { .. } => CliError::Bug(causes(&error)),
+        RunError::Locked(_) => CliError::SetUp(causes(&error)),
     }
 }

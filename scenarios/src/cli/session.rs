@@ -1,5 +1,6 @@
 //! A running stack, and the ports through which a run reaches it.
 
+use harness_adapters::causes;
 use std::{collections::BTreeMap, ffi::OsString, fmt, path::PathBuf, str::FromStr, sync::Arc, time::Duration};
 
 use harness_adapters::{
@@ -18,7 +19,7 @@ use harness_core::{
 };
 
 use super::{
-    CliError, chain,
+    CliError,
     inspect::{BucketUrl, Source},
 };
 
@@ -139,7 +140,7 @@ impl Session {
 
 /// The stack that is up, where it has the wanted profile and overrides and everything that is selected.
 fn joined(options: &LocalOptions, selection: Selection) -> Result<Option<LocalStack>, CliError> {
-    let stack = LocalStack::attach(&options.folders.stack).map_err(|error| CliError::SetUp(chain(&error)))?;
+    let stack = LocalStack::attach(&options.folders.stack).map_err(|error| CliError::SetUp(causes(&error)))?;
     Ok(stack.filter(|stack| {
         let state = stack.state();
         state.profile == options.profile
@@ -156,7 +157,7 @@ async fn start(
     clock: &dyn Clock,
     progress: &dyn Progress,
 ) -> Result<LocalStack, CliError> {
-    let refused = |error: &dyn std::error::Error| CliError::SetUp(chain(error));
+    let refused = |error: &dyn std::error::Error| CliError::SetUp(causes(error));
     let programs =
         build(&selection.programs(), &options.folders.cache, clock, progress).map_err(|error| refused(&error))?;
     let spec = StackSpec {
@@ -179,7 +180,7 @@ async fn start(
     // An earlier run's, with other timers or parts, that only lingers.
     down_if_idle(folder, clock).await.map_err(|error| refused(&error))?;
     up(folder, &spec, &starter, clock, progress).await.map_err(|error| match error {
-        UpError::Render(error) => CliError::Usage(chain(&error)),
+        UpError::Render(error) => CliError::Usage(causes(&error)),
         error => refused(&error),
     })
 }
@@ -247,7 +248,7 @@ pub fn inspect_source(object: &str, folders: &Folders) -> Result<Source, CliErro
     }
     let url = object.parse()?;
     let stack = LocalStack::attach(&folders.stack)
-        .map_err(|error| CliError::SetUp(chain(&error)))?
+        .map_err(|error| CliError::SetUp(causes(&error)))?
         .ok_or_else(|| CliError::SetUp(format!("{object} is in the store of a stack, and none is up")))?;
     let endpoint = stack.state().endpoint(Role::S3).unwrap_or_default();
     let principals = BTreeMap::from([(Principal::Harness, keys_of(&stack, Component::Minio))]);
@@ -269,7 +270,7 @@ pub fn stack_build(
     progress: &dyn Progress,
 ) -> Result<Vec<String>, CliError> {
     let built = build(&Selection::ALL.programs(), &options.folders.cache, clock, progress)
-        .map_err(|error| CliError::SetUp(chain(&error)))?;
+        .map_err(|error| CliError::SetUp(causes(&error)))?;
     Ok(built.into_iter().map(|(program, path)| format!("{program}\t{}", path.display())).collect())
 }
 
@@ -284,7 +285,7 @@ pub async fn stack_up(options: &LocalOptions, clock: &dyn Clock, progress: &dyn 
     if failures.is_empty() {
         return Ok(describe(stack.state()));
     }
-    down(&options.folders.stack, true, clock).await.map_err(|error| CliError::SetUp(chain(&error)))?;
+    down(&options.folders.stack, true, clock).await.map_err(|error| CliError::SetUp(causes(&error)))?;
     Err(CliError::SetUp(failures.join("\n")))
 }
 
@@ -293,7 +294,7 @@ pub async fn stack_up(options: &LocalOptions, clock: &dyn Clock, progress: &dyn 
 /// # Errors
 /// [`CliError::SetUp`]: its folder cannot be read.
 pub fn stack_status(folders: &Folders) -> Result<Option<String>, CliError> {
-    let state = status(&folders.stack).map_err(|error| CliError::SetUp(chain(&error)))?;
+    let state = status(&folders.stack).map_err(|error| CliError::SetUp(causes(&error)))?;
     Ok(state.as_ref().map(describe))
 }
 
@@ -302,7 +303,7 @@ pub fn stack_status(folders: &Folders) -> Result<Option<String>, CliError> {
 /// # Errors
 /// [`CliError::SetUp`]: it does not go.
 pub async fn stack_down(folders: &Folders, keep_logs: bool, clock: &dyn Clock) -> Result<&'static str, CliError> {
-    match down(&folders.stack, keep_logs, clock).await.map_err(|error| CliError::SetUp(chain(&error)))? {
+    match down(&folders.stack, keep_logs, clock).await.map_err(|error| CliError::SetUp(causes(&error)))? {
         Down::Gone => Ok("the stack is down, its data removed"),
         Down::LeftOversRemoved => Ok("no stack was up; the left-overs of one that crashed are removed"),
         Down::WasNone => Ok("no stack was up"),

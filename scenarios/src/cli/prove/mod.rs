@@ -6,6 +6,7 @@ mod sabotages;
 pub use comparison::{Outcome, Surprise, surprises};
 pub use sabotages::{Blamed, SABOTAGES, Sabotage};
 
+use harness_adapters::causes;
 use std::{
     fmt::Write as _,
     fs::{File, TryLockError},
@@ -25,7 +26,7 @@ use harness_core::{
     verdict::Verdict,
 };
 
-use super::{BuildProgress, CliError, EndpointOverride, Interposer, LocalOptions, RunOptions, RunProgress, chain, run};
+use super::{BuildProgress, CliError, EndpointOverride, Interposer, LocalOptions, RunOptions, RunProgress, run};
 
 /// The scenarios that are driven against each broken stack.
 const TAG: &str = "main";
@@ -130,7 +131,7 @@ async fn broken_run(
     let local = LocalOptions { folders: folders_of(&options.local.folders, sabotage.name), ..options.local.clone() };
     let saboteur = sabotage.saboteur.map(|(role, make)| Arc::new(Between::new(role, make())));
     let overrides: Result<Vec<Override>, _> = sabotage.overrides.iter().map(|text| text.parse()).collect();
-    let overrides = overrides.map_err(|error| CliError::Bug(chain(&error)))?;
+    let overrides = overrides.map_err(|error| CliError::Bug(causes(&error)))?;
     let folder = local.folders.stack.clone();
     let run_options = RunOptions {
         filter: Filter { tags: vec![TAG.to_owned()], ..Filter::default() },
@@ -144,7 +145,7 @@ async fn broken_run(
         reports: Vec::new(),
     };
     let clock = SystemClock::start();
-    let gone = |error| CliError::SetUp(chain(&error));
+    let gone = |error| CliError::SetUp(causes(&error));
     // What an earlier prove was killed over may still linger.
     down(&folder, false, &clock).await.map_err(gone)?;
     let watcher = Arc::new(RunProgress::one_of_several(sabotage.name));
@@ -188,7 +189,7 @@ impl Interposer for Between {
             .endpoint(self.role)
             .ok_or_else(|| CliError::SetUp(format!("the stack has no {} to put a proxy before", self.role)))?;
         let proxy =
-            Proxy::start(upstream, Arc::clone(&self.saboteur)).map_err(|error| CliError::SetUp(chain(&error)))?;
+            Proxy::start(upstream, Arc::clone(&self.saboteur)).map_err(|error| CliError::SetUp(causes(&error)))?;
         let url = proxy.url().to_owned();
         *self.proxy.lock().unwrap_or_else(PoisonError::into_inner) = Some(proxy);
         Ok(vec![EndpointOverride { role: self.role, url }])

@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use crate::causes;
 use async_trait::async_trait;
 use harness_core::ports::{Clock, Component, Lifecycle, LogLine, Logs, PortError, ProcessProof, Stop, Tick};
 use thiserror::Error;
@@ -22,7 +23,7 @@ use super::{
     process,
     ready::until,
     render::{Plan, configuration},
-    supervisor::{chain, clear},
+    supervisor::clear,
 };
 
 /// How long a stack may take to come up: 120 seconds for a component that does not become ready, and what comes before.
@@ -201,7 +202,7 @@ fn check(spec: &StackSpec, folder: &Path) -> Result<(), UpError> {
 }
 
 fn no_ports(error: PortsError) -> UpError {
-    UpError::Failed { reason: chain(&error) }
+    UpError::Failed { reason: causes(&error) }
 }
 
 fn start_supervisor(folder: &Path, starter: &Starter) -> Result<Child, UpError> {
@@ -401,7 +402,7 @@ impl LocalStack {
     async fn ask(&self, component: Component, request: &Request) -> Result<Answer, PortError> {
         ask(&self.folder, request).await.map_err(|error| PortError::Unreachable {
             target: format!("the supervisor of {component}"),
-            reason: chain(&error),
+            reason: causes(&error),
         })
     }
 
@@ -449,7 +450,7 @@ impl Lifecycle for LocalStack {
     async fn failure(&self, component: Component) -> Option<String> {
         let state = match self.fresh_state() {
             Ok(state) => state,
-            Err(error) => return Some(chain(&error)),
+            Err(error) => return Some(causes(&error)),
         };
         let found = state.components.get(&component)?;
         match (&found.failure, found.phase) {

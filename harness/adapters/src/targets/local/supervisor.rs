@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use crate::causes;
 use harness_core::ports::{Clock, Component, ProcessProof, Stop};
 use serde_json::Value;
 use thiserror::Error;
@@ -187,18 +188,6 @@ fn needs(component: Component) -> Option<Component> {
     (component == Component::LokiRead).then_some(Component::LokiBackend)
 }
 
-/// Every cause on one line, innermost last.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut error = error;
-    while let Some(source) = error.source() {
-        error = source;
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-    }
-    text
-}
-
 /// A lock whose data stays whole whoever panicked with it: every change under it is a single assignment.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -229,9 +218,9 @@ async fn run(folder: &Path, spec: StackSpec, clock: SystemClock) -> Result<(), S
         Ok(ports) => ports,
         Err(error) => {
             state.phase = StackPhase::Failed;
-            state.failure = Some(chain(&error));
+            state.failure = Some(causes(&error));
             state.save(folder)?;
-            return Err(SuperviseError::Failed { reason: chain(&error) });
+            return Err(SuperviseError::Failed { reason: causes(&error) });
         }
     };
     let versions = spec.versions();
@@ -277,12 +266,12 @@ async fn run(folder: &Path, spec: StackSpec, clock: SystemClock) -> Result<(), S
             Ok(()) => state.phase = StackPhase::Up,
             Err(error) => {
                 state.phase = StackPhase::Failed;
-                state.failure = Some(process::redact(&chain(error), supervisor.credentials.secrets()));
+                state.failure = Some(process::redact(&causes(error), supervisor.credentials.secrets()));
             }
         });
         match came_up {
             Ok(()) => Ok(supervisor.outlive_clients().await),
-            Err(error) => Err(SuperviseError::Failed { reason: chain(&error) }),
+            Err(error) => Err(SuperviseError::Failed { reason: causes(&error) }),
         }
     };
     let keep_logs = tokio::select! {
@@ -582,7 +571,7 @@ impl Supervisor {
         if let Some(member) = lock(&self.members).get_mut(&component) {
             member.stopping = true;
         }
-        process::signal(running.pid, how).map_err(|error| chain(&error))?;
+        process::signal(running.pid, how).map_err(|error| causes(&error))?;
         let limit = match how {
             Stop::Graceful => STOP_LIMIT,
             Stop::Kill => KILL_LIMIT,
@@ -599,7 +588,7 @@ impl Supervisor {
 
     async fn start(self: &Arc<Self>, component: Component) -> Result<ProcessProof, String> {
         let before = lock(&self.members).get(&component).and_then(|member| member.last_pid);
-        self.launch(component).map_err(|error| chain(&error))?;
+        self.launch(component).map_err(|error| causes(&error))?;
         self.wait_ready(component).await;
         match self.phase(component) {
             Some(ComponentState { phase: Phase::Ready, pid: Some(pid), .. }) => Ok(ProcessProof {
