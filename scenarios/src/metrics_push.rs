@@ -24,7 +24,7 @@ pub(crate) fn all() -> Result<Vec<Scenario>, String> {
 fn visible(name: &'static str, clause: &'static str, route: Route) -> Result<Scenario, String> {
     let scenario = Scenario::new(name, written_here!(), &[clause], move |stage| async move {
         let samples = shapes::samples_and_refused_ones(&stage, name)?;
-        let visible = stage.expect(clause, &samples, vec![samples.by_query()], false).await?;
+        let visible = stage.expect(clause, &samples, vec![samples.by_query(), samples.by_promql()], false).await?;
         stage.absent(&visible).await?;
         stage.push(route, &samples).await?;
         stage.watch(&visible).await?;

@@ -94,7 +94,7 @@ impl Loki {
             .http
             .get(&format!("{base}/loki/api/v1/query_range"))
             .query(&[
-                ("query", encode::loki_selector(selector)),
+                ("query", encode::selector(selector)),
                 ("start", start_ns.to_string()),
                 ("end", end_ns.to_string()),
                 ("limit", LOG_ENTRIES_LIMIT.to_string()),

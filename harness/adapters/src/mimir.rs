@@ -6,7 +6,7 @@ use harness_core::{
     signal::{Labels, Sample, SampleValue},
     stimulus::encode::{self, EncodeError},
 };
-use reqwest::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
+use reqwest::header::{ACCEPT, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
 
 use crate::{http::Http, outcome};
 
@@ -76,6 +76,22 @@ impl Mimir {
             *request = format!("{request} {selector:?} {start_ms}..={end_ms}");
         }
         exchange.into_answer()
+    }
+
+    /// Asks PromQL for all samples of the series with the labels of `selector`, from `start_ms` to `end_ms`, both inclusive: a range
+    /// selector, which excludes its start.
+    pub async fn samples_by_promql(&self, selector: &Labels, start_ms: i64, end_ms: i64) -> Result<Answer, PortError> {
+        let range_ms = end_ms.saturating_sub(start_ms).saturating_add(1);
+        let request = self
+            .http
+            .get(&format!("{}/prometheus/api/v1/query", self.base))
+            .query(&[
+                ("query", format!("{}[{range_ms}ms]", encode::selector(selector))),
+                ("time", format!("{}.{:03}", end_ms.div_euclid(1000), end_ms.rem_euclid(1000))),
+            ])
+            .header(ACCEPT, "application/json")
+            .header(CACHE_CONTROL, "no-store");
+        self.http.send(EvidenceKind::Query, Component::Mimir, request).await.into_answer()
     }
 }
 

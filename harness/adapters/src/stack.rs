@@ -153,6 +153,9 @@ impl Query for StackQuery {
             QueryRequest::Samples { selector, start_ms, end_ms } => {
                 self.mimir.samples(selector, *start_ms, *end_ms).await
             }
+            QueryRequest::SamplesByPromql { selector, start_ms, end_ms } => {
+                self.mimir.samples_by_promql(selector, *start_ms, *end_ms).await
+            }
             QueryRequest::Configuration { component } => self.configuration(*component).await,
         }
     }

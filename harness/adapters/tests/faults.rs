@@ -12,7 +12,7 @@ use bytes::Bytes;
 use harness_adapters::faults::{Action, FaultError, LoseOneEntry, Parts, Proxy, Refuse, Saboteur, StatusCode, Swallow};
 use harness_core::{
     signal::LogEntry,
-    stimulus::encode::{loki_json, loki_protobuf, loki_push_request, loki_selector},
+    stimulus::encode::{loki_json, loki_protobuf, loki_push_request, selector},
 };
 use http_body_util::{BodyExt, Full};
 use hyper::{Request, Response, body::Incoming, service::service_fn};
@@ -178,7 +178,7 @@ async fn a_stream_of_one_entry_goes_with_it() {
         let received = server.take();
         let rest = decoded(content_type, &received[0].body);
         let labels: Vec<_> = rest.streams.iter().map(|stream| stream.labels.clone()).collect();
-        assert_eq!(labels, [loki_selector(&four[0].stream)]);
+        assert_eq!(labels, [selector(&four[0].stream)]);
     }
 }
 

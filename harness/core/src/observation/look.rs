@@ -19,6 +19,9 @@ pub enum Oracle {
     Objects,
     /// Answered by the query API, wherever the answer came from.
     Query,
+    /// Answered by PromQL's engine, which tells less of a sample than was stored (see
+    /// [`crate::signal::Sample::told_by_promql`]).
+    Promql,
     /// Answered by a reader that cannot ask an ingester.
     StoreOnly,
     /// Listed by the index objects in the bucket.
@@ -33,6 +36,7 @@ impl Oracle {
         match self {
             Self::Objects => "the objects in the bucket",
             Self::Query => "the query API",
+            Self::Promql => "PromQL",
             Self::StoreOnly => "the store-only reader",
             Self::Index => "the index objects in the bucket",
             Self::State => "the stack's own state",
@@ -98,8 +102,17 @@ pub enum Look {
         /// Blocks that end before this many milliseconds since the Unix epoch are left alone.
         since_ms: i64,
     },
-    /// Samples of matching series, by query.
+    /// Samples of matching series, by remote read.
     SampleQuery {
+        /// Labels that a series must have.
+        selector: Labels,
+        /// First millisecond, inclusive.
+        start_ms: i64,
+        /// Last millisecond, inclusive.
+        end_ms: i64,
+    },
+    /// Samples of matching series, by PromQL.
+    PromqlQuery {
         /// Labels that a series must have.
         selector: Labels,
         /// First millisecond, inclusive.
@@ -153,6 +166,7 @@ impl Look {
                 }
             }
             Self::SampleQuery { .. } => Oracle::Query,
+            Self::PromqlQuery { .. } => Oracle::Promql,
             Self::BucketUse { .. }
             | Self::BucketVersions { .. }
             | Self::BucketLifecycle { .. }

@@ -37,8 +37,17 @@ pub enum QueryRequest {
         /// Where to look.
         source: TraceSource,
     },
-    /// All raw samples of the series with these labels, as stored (an instant query of a range selector).
+    /// All raw samples of the series with these labels, as stored (remote read).
     Samples {
+        /// Labels that a series must have.
+        selector: Labels,
+        /// First millisecond, inclusive.
+        start_ms: i64,
+        /// Last millisecond, inclusive.
+        end_ms: i64,
+    },
+    /// All samples of the series with these labels, as PromQL's engine sees them (an instant query of a range selector).
+    SamplesByPromql {
         /// Labels that a series must have.
         selector: Labels,
         /// First millisecond, inclusive.

@@ -64,7 +64,8 @@ fn every_look() -> Vec<Look> {
         Look::TraceBlocks { bucket: bucket.clone(), trace_ids: trace_ids.clone(), since_s: 0 },
         Look::TraceQuery { trace_ids, store_only: false },
         Look::SampleBlocks { bucket: bucket.clone(), selector: selector.clone(), since_ms: 0 },
-        Look::SampleQuery { selector, start_ms: 0, end_ms: 1 },
+        Look::SampleQuery { selector: selector.clone(), start_ms: 0, end_ms: 1 },
+        Look::PromqlQuery { selector, start_ms: 0, end_ms: 1 },
         Look::BucketUse { bucket: bucket.clone(), component: Component::Mimir, others: vec!["other".into()] },
         Look::BucketVersions { bucket: bucket.clone(), probe: "probe".into() },
         Look::BucketLifecycle { bucket: bucket.clone() },
@@ -129,7 +130,7 @@ fn every_event() -> Vec<Event> {
         expected: "ab".into(),
         count: 96,
         decisive: Oracle::Objects,
-        oracles: vec![Oracle::Objects, Oracle::Query, Oracle::StoreOnly, Oracle::Index, Oracle::State],
+        oracles: vec![Oracle::Objects, Oracle::Query, Oracle::Promql, Oracle::StoreOnly, Oracle::Index, Oracle::State],
     };
     let mut events = vec![
         opened(),

@@ -39,6 +39,55 @@ impl SampleValue {
     }
 }
 
+/// The marker that Prometheus writes where a series ends (Prometheus `model/value`, `StaleNaN`).
+pub const STALE_MARKER: f64 = f64::from_bits(0x7ff0_0000_0000_0002);
+
+/// What Prometheus' JSON calls `NaN`, whatever bits it had (Prometheus `model/value`, `NormalNaN`).
+const NORMAL_NAN: f64 = f64::from_bits(0x7ff8_0000_0000_0001);
+
+impl Sample {
+    /// What PromQL's JSON tells of this sample; `None` for a stale marker, which it leaves out. A NaN loses its payload. Of a
+    /// histogram remain count, sum and the counts of the buckets that are not empty, lowest bounds first (as if all were positive):
+    /// bounds are printed, but as computed by the server (Prometheus `util/jsonutil`, `MarshalHistogram`).
+    pub fn told_by_promql(self) -> Option<Self> {
+        let value = match self.value {
+            SampleValue::Float { value_bits, .. } if is_bits_of(&value_bits, STALE_MARKER) => return None,
+            SampleValue::Float { value, .. } if value == "NaN" => SampleValue::float(NORMAL_NAN),
+            SampleValue::Float { value, value_bits } => SampleValue::Float { value, value_bits },
+            SampleValue::Histogram { histogram } => {
+                let counts = histogram.negative_buckets.iter().rev().chain([&histogram.zero_count]);
+                let occupied = counts.chain(&histogram.positive_buckets).copied().filter(|count| *count != 0.0);
+                let told = Histogram::of_counts(histogram.count, histogram.sum, occupied.collect());
+                SampleValue::Histogram { histogram: told }
+            }
+        };
+        Some(Self { value, ..self })
+    }
+}
+
+fn is_bits_of(value_bits: &str, value: f64) -> bool {
+    u64::from_str_radix(value_bits, 16) == Ok(value.to_bits())
+}
+
+impl Histogram {
+    /// A histogram of which no more is known than how many observations there are, their sum, and bucket counts without bounds.
+    pub fn of_counts(count: f64, sum: f64, buckets: Vec<f64>) -> Self {
+        Self {
+            kind: HistogramKind::Float,
+            count,
+            sum,
+            schema: 0,
+            zero_count: 0.0,
+            positive_buckets: buckets,
+            negative_buckets: Vec::new(),
+            zero_threshold: 0.0,
+            positive_spans: Vec::new(),
+            negative_spans: Vec::new(),
+            custom_values: Vec::new(),
+        }
+    }
+}
+
 /// A native histogram with absolute bucket counts (Prometheus `model/histogram`).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Histogram {
@@ -114,6 +163,34 @@ pub fn format_float(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn told(value: SampleValue) -> Option<SampleValue> {
+        Sample { labels: Labels::new(), timestamp_ms: 1, value }.told_by_promql().map(|sample| sample.value)
+    }
+
+    #[test]
+    fn promql_leaves_out_stale_markers_and_what_is_in_a_nan() {
+        assert_eq!(told(SampleValue::float(STALE_MARKER)), None);
+        assert_eq!(
+            told(SampleValue::float(f64::from_bits(0x7ff8_0000_dead_beef))),
+            Some(SampleValue::float(NORMAL_NAN))
+        );
+        for value in [0.5, f64::INFINITY, f64::MIN_POSITIVE] {
+            assert_eq!(told(SampleValue::float(value)), Some(SampleValue::float(value)));
+        }
+    }
+
+    #[test]
+    fn promql_tells_of_a_histogram_its_occupied_buckets_from_the_lowest_on() {
+        let histogram = Histogram {
+            negative_buckets: vec![1.0, 2.0],
+            zero_count: 3.0,
+            schema: 4,
+            ..Histogram::of_counts(15.0, -0.5, vec![4.0, 0.0, 5.0])
+        };
+        let expected = Histogram::of_counts(15.0, -0.5, vec![2.0, 1.0, 3.0, 4.0, 5.0]);
+        assert_eq!(told(SampleValue::Histogram { histogram }), Some(SampleValue::Histogram { histogram: expected }));
+    }
 
     #[test]
     fn floats_print_as_prometheus_does() {

@@ -11,7 +11,7 @@ mod trace;
 pub use attribute::{AttributeValue, Attributes};
 pub use log::LogEntry;
 pub use mark::LineMark;
-pub use metric::{Histogram, HistogramKind, HistogramSpan, Sample, SampleValue, format_float};
+pub use metric::{Histogram, HistogramKind, HistogramSpan, STALE_MARKER, Sample, SampleValue, format_float};
 pub use trace::{Span, SpanEvent, SpanLink};
 
 use std::collections::BTreeMap;

@@ -98,6 +98,15 @@ impl Stimulus {
         self.query(false)
     }
 
+    /// The look through PromQL, which tells less than remote read, by another way; for metrics.
+    pub fn by_promql(&self) -> Look {
+        Look::PromqlQuery {
+            selector: self.selector.clone(),
+            start_ms: self.since_ns() / 1_000_000,
+            end_ms: (self.last_ns + MARGIN_NS) / 1_000_000,
+        }
+    }
+
     /// The look through a reader that cannot ask an ingester. Metrics have none on a running Mimir: theirs is the plain query.
     pub fn by_store_only_query(&self) -> Look {
         self.query(true)

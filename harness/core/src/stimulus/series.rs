@@ -5,7 +5,7 @@ use super::{
     Origin,
     origin::{Generator, UNICODE},
 };
-use crate::signal::{Histogram, HistogramKind, HistogramSpan, Labels, Sample, SampleValue};
+use crate::signal::{Histogram, HistogramKind, HistogramSpan, Labels, STALE_MARKER, Sample, SampleValue};
 
 /// How many samples a series has, and how far apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,9 +26,6 @@ impl Default for SeriesShape {
 
 /// Milliseconds between the newest sample of any series and [`Origin::now_ns`], at least.
 const MARGIN_MS: i64 = 1_000;
-
-/// The marker that Prometheus writes where a series ends (`model/value`, `StaleNaN`).
-pub const STALE_MARKER: f64 = f64::from_bits(0x7ff0_0000_0000_0002);
 
 /// Floats that are easily altered on the way.
 ///

@@ -44,30 +44,39 @@ impl Bodies for Memory {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Item {
     pub(super) identity: String,
-    pub(super) content: Value,
+    /// `None` for a record that the oracle leaves out, whether it is there or not.
+    pub(super) content: Option<Value>,
 }
 
 /// Reads the NDJSON body `sha256` as records of `signal`.
 pub(super) fn items(bodies: &dyn Bodies, sha256: &str, signal: Signal) -> Result<Vec<Item>, BodyError> {
     let body = bodies.body(sha256)?;
     match signal {
-        Signal::Logs => typed_items::<LogEntry>(&body),
-        Signal::Traces => typed_items::<Span>(&body),
-        Signal::Metrics => typed_items::<Sample>(&body),
+        Signal::Logs => typed_items::<LogEntry>(&body, Some),
+        Signal::Traces => typed_items::<Span>(&body, Some),
+        Signal::Metrics => typed_items::<Sample>(&body, Some),
     }
     .map_err(|reason| BodyError { sha256: sha256.to_owned(), reason })
 }
 
-fn typed_items<R: SignalRecord>(body: &[u8]) -> Result<Vec<Item>, String> {
+fn typed_items<R: SignalRecord>(body: &[u8], reduce: impl Fn(R) -> Option<R>) -> Result<Vec<Item>, String> {
     body.split(|byte| *byte == b'\n')
         .enumerate()
         .filter(|(_, line)| !line.is_empty())
         .map(|(number, line)| {
             let told = |error: serde_json::Error| format!("line {}: {error}", number + 1);
             let record: R = serde_json::from_slice(line).map_err(told)?;
-            Ok(Item { identity: record.identity(), content: serde_json::to_value(&record).map_err(told)? })
+            let identity = record.identity();
+            let content = reduce(record).map(serde_json::to_value).transpose().map_err(told)?;
+            Ok(Item { identity, content })
         })
         .collect()
+}
+
+/// Reads the NDJSON body `sha256` as samples, and reduces them to what PromQL tells of them.
+pub(super) fn told_by_promql(bodies: &dyn Bodies, sha256: &str) -> Result<Vec<Item>, BodyError> {
+    typed_items(&bodies.body(sha256)?, Sample::told_by_promql)
+        .map_err(|reason| BodyError { sha256: sha256.to_owned(), reason })
 }
 
 /// Everything in which `found` is not what `expected` and the ledger ask for; empty when all is as it should be.
@@ -82,6 +91,7 @@ pub(super) fn compare(expected: &[Item], found: &[Item], ledger: &Ledger) -> Vec
     let mut refused = Vec::new();
     let mut acked = 0_usize;
     for (item, sequence) in expected.iter().zip(0_u64..) {
+        let Some(content) = &item.content else { continue };
         let fate = ledger.fate(sequence);
         let copies = by_identity.remove(item.identity.as_str()).unwrap_or_default();
         acked += usize::from(fate == Fate::Acked);
@@ -90,8 +100,9 @@ pub(super) fn compare(expected: &[Item], found: &[Item], ledger: &Ledger) -> Vec
             (_, []) => {}
             (Fate::Rejected | Fate::NotSent, [..]) => refused.push(item.identity.clone()),
             (Fate::Acked | Fate::Unknown, copies) => {
-                if let Some(copy) = copies.iter().find(|copy| copy.content != item.content) {
-                    altered.push(format!("{}: {}", item.identity, difference(&item.content, &copy.content)));
+                let found = copies.iter().filter_map(|copy| copy.content.as_ref());
+                if let Some(copy) = found.into_iter().find(|copy| *copy != content) {
+                    altered.push(format!("{}: {}", item.identity, difference(content, copy)));
                 }
                 if copies.len() > 1 {
                     doubled.push(format!("{} ({} times)", item.identity, copies.len()));
@@ -156,11 +167,12 @@ mod tests {
     use super::*;
     use crate::{
         ports::{PushOutcome, Tick},
+        signal::{Labels, STALE_MARKER, SampleValue},
         stimulus::Route,
     };
 
     fn item(identity: &str, content: &str) -> Item {
-        Item { identity: identity.into(), content: serde_json::json!({ "line": content }) }
+        Item { identity: identity.into(), content: Some(serde_json::json!({ "line": content })) }
     }
 
     fn acked(count: u64) -> Ledger {
@@ -199,6 +211,35 @@ mod tests {
         assert!(compare(&sent, &[], &ledger).is_empty());
         assert!(compare(&sent, &sent, &ledger).is_empty());
         assert_eq!(rules(&sent, &[item("a", "2")], &ledger), ["altered"]);
+    }
+
+    #[test]
+    fn what_an_oracle_leaves_out_is_not_missed_but_noticed_where_it_is_told() {
+        let left_out = Item { identity: "b".to_owned(), content: None };
+        let sent = [item("a", "1"), left_out];
+        assert!(compare(&sent, &[item("a", "1")], &acked(2)).is_empty());
+        assert_eq!(rules(&sent, &[], &acked(2)), ["missing"]);
+        assert_eq!(rules(&sent, &[item("a", "1"), item("b", "2")], &acked(2)), ["unexpected"]);
+    }
+
+    #[test]
+    fn promql_is_asked_for_what_it_tells() {
+        let sample =
+            |timestamp_ms, value| Sample { labels: Labels::new(), timestamp_ms, value: SampleValue::float(value) };
+        let told_of = |values: &[f64]| {
+            let samples = values.iter().zip(0..).map(|(value, timestamp_ms)| sample(timestamp_ms, *value));
+            let body: String = samples.map(|sample| serde_json::to_string(&sample).unwrap() + "\n").collect();
+            Memory([("sent".to_owned(), body.into_bytes())].into())
+        };
+        let sent =
+            told_by_promql(&told_of(&[1.0, STALE_MARKER, f64::from_bits(0x7ff8_0000_dead_beef)]), "sent").unwrap();
+        let found = |values: &[f64]| items(&told_of(values), "sent", Signal::Metrics).unwrap();
+        let mut answered = found(&[1.0, 0.0, f64::from_bits(0x7ff8_0000_0000_0001)]);
+        assert_eq!(rules(&sent, &answered, &acked(3)), ["unexpected"]);
+        answered.remove(1);
+        assert!(compare(&sent, &answered, &acked(3)).is_empty());
+        answered.remove(0);
+        assert_eq!(rules(&sent, &answered, &acked(3)), ["missing"]);
     }
 
     #[test]

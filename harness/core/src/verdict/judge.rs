@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{
     Bodies, BodyError, Case, Check, Control, Expectation, Finding, HaltKind, Judgement, Latency, Rule, Verdict,
-    compare::{Item, compare, items},
+    compare::{Item, compare, items, told_by_promql},
 };
 use crate::{
     ledger::Ledger,
@@ -30,7 +30,7 @@ pub fn judge(case: &Case, bodies: &dyn Bodies) -> Result<Judgement, BodyError> {
             Ok(judgement(verdict, findings, None))
         }
         Expectation::Records { signal, expected, decisive, oracles, .. } => {
-            let sent = Sent { signal: *signal, items: items(bodies, expected, *signal)?, ledger: &case.ledger };
+            let sent = Sent::read(*signal, expected, &case.ledger, bodies)?;
             judge_records(case, &sent, *decisive, oracles, bodies)
         }
     }
@@ -41,8 +41,7 @@ pub fn satisfied(case: &Case, observation: &Observation, bodies: &dyn Bodies) ->
     match &case.expectation {
         Expectation::Facts { rules } => Ok(broken_rules(rules, observation)),
         Expectation::Records { signal, expected, .. } => {
-            Sent { signal: *signal, items: items(bodies, expected, *signal)?, ledger: &case.ledger }
-                .differences(observation, bodies)
+            Sent::read(*signal, expected, &case.ledger, bodies)?.differences(observation, bodies)
         }
     }
 }
@@ -146,14 +145,27 @@ fn rules_of(findings: Vec<Finding>) -> Vec<String> {
 struct Sent<'a> {
     signal: Signal,
     items: Vec<Item>,
+    /// The same, as PromQL tells them; empty for other signals than metrics.
+    by_promql: Vec<Item>,
     ledger: &'a Ledger,
 }
 
-impl Sent<'_> {
+impl<'a> Sent<'a> {
+    fn read(signal: Signal, expected: &str, ledger: &'a Ledger, bodies: &dyn Bodies) -> Result<Self, BodyError> {
+        let by_promql = if signal == Signal::Metrics { told_by_promql(bodies, expected)? } else { Vec::new() };
+        Ok(Self { signal, items: items(bodies, expected, signal)?, by_promql, ledger })
+    }
+
+    /// What `oracle` has to tell.
+    fn items(&self, oracle: Oracle) -> &[Item] {
+        if oracle == Oracle::Promql { &self.by_promql } else { &self.items }
+    }
+
     fn differences(&self, observation: &Observation, bodies: &dyn Bodies) -> Result<Vec<Finding>, BodyError> {
         match &observation.seen {
             Seen::Records { signal, body, defects, .. } if *signal == self.signal => {
-                let mut findings = compare(&self.items, &items(bodies, body, *signal)?, self.ledger);
+                let mut findings =
+                    compare(self.items(observation.look.oracle()), &items(bodies, body, *signal)?, self.ledger);
                 if let Some(first) = defects.first() {
                     let found = format!("{} unreadable: {first}", defects.len());
                     findings.push(Finding::new("readable", "objects and answers that can be read", found));
@@ -170,8 +182,9 @@ impl Sent<'_> {
     /// Whether comparing would notice that one record more, never sent, is not there.
     fn notices_a_phantom(&self, observation: &Observation, bodies: &dyn Bodies) -> Result<bool, BodyError> {
         let Seen::Records { signal, body, .. } = &observation.seen else { return Ok(false) };
-        let mut with_phantom = self.items.clone();
-        with_phantom.push(Item { identity: "a record that was never sent".into(), content: serde_json::Value::Null });
+        let mut with_phantom = self.items(observation.look.oracle()).to_vec();
+        let identity = "a record that was never sent".to_owned();
+        with_phantom.push(Item { identity, content: Some(serde_json::Value::Null) });
         let mut ledger = self.ledger.clone();
         let sequence = self.items.len() as u64;
         let Some(route) = ledger.entries().first().map(|entry| entry.route) else { return Ok(false) };

@@ -167,6 +167,7 @@ fn look_of(oracle: Oracle) -> Look {
         Oracle::Objects => Look::LogChunks { bucket, selector, since_ms: 0 },
         Oracle::Index => Look::IndexedLogChunks { bucket, selector, since_ms: 0 },
         Oracle::Query => Look::LogQuery { selector, start_ns: 0, end_ns: 1, store_only: false },
+        Oracle::Promql => Look::PromqlQuery { selector, start_ms: 0, end_ms: 1 },
         Oracle::StoreOnly => Look::LogQuery { selector, start_ns: 0, end_ns: 1, store_only: true },
         Oracle::State => Look::BucketLifecycle { bucket },
     }

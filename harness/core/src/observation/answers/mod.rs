@@ -2,10 +2,12 @@
 
 mod logs;
 mod metrics;
+mod promql;
 mod traces;
 
 pub use logs::{LOG_ENTRIES_LIMIT, log_entries};
 pub use metrics::samples;
+pub use promql::promql_samples;
 pub use traces::spans;
 
 use thiserror::Error;

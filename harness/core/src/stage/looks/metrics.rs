@@ -130,7 +130,7 @@ async fn block_samples(
     Ok(Ok(Decoded { records: samples, evidence: gathered, defect: None }))
 }
 
-/// Samples of matching series, as the query API answers.
+/// Samples of matching series, as remote read answers.
 pub(super) async fn query(
     scene: &mut Scene<'_>,
     selector: Labels,
@@ -139,6 +139,19 @@ pub(super) async fn query(
 ) -> Result<Told, RecordError> {
     match scene.ports.query.query(&QueryRequest::Samples { selector, start_ms, end_ms }).await {
         Ok(answer) => scene.answered(answer, |body| Ok(answers::samples(body)?.into_iter().map(comparable).collect())),
+        Err(error) => Ok(Told::Failed(error)),
+    }
+}
+
+/// Samples of matching series, as PromQL answers.
+pub(super) async fn promql(
+    scene: &mut Scene<'_>,
+    selector: Labels,
+    start_ms: i64,
+    end_ms: i64,
+) -> Result<Told, RecordError> {
+    match scene.ports.query.query(&QueryRequest::SamplesByPromql { selector, start_ms, end_ms }).await {
+        Ok(answer) => scene.answered(answer, answers::promql_samples),
         Err(error) => Ok(Told::Failed(error)),
     }
 }

@@ -62,6 +62,9 @@ impl Glass {
             Look::SampleQuery { selector, start_ms, end_ms } => {
                 metrics::query(&mut scene, selector, start_ms, end_ms).await?
             }
+            Look::PromqlQuery { selector, start_ms, end_ms } => {
+                metrics::promql(&mut scene, selector, start_ms, end_ms).await?
+            }
             Look::BucketUse { bucket, component, others } => {
                 buckets::usage(&mut scene, &bucket, component, &others).await?
             }

@@ -35,7 +35,7 @@ pub fn loki_push_request(entries: &[LogEntry]) -> Result<PushRequest, EncodeErro
     let mut streams = Vec::new();
     for (labels, entries) in grouped(entries, |entry| &entry.stream) {
         streams.push(Stream {
-            labels: loki_selector(labels),
+            labels: selector(labels),
             entries: entries.into_iter().map(wire_entry).collect::<Result<_, _>>()?,
             hash: 0,
         });
@@ -69,8 +69,8 @@ fn line(entry: &LogEntry) -> Result<String, EncodeError> {
     })
 }
 
-/// Labels as a LogQL stream selector, `{name="value", ...}`, values quoted as Go quotes strings.
-pub fn loki_selector(labels: &Labels) -> String {
+/// Labels as a selector of LogQL or PromQL, `{name="value", ...}`, values quoted as Go quotes strings.
+pub fn selector(labels: &Labels) -> String {
     let mut text = String::from("{");
     for (index, (name, value)) in labels.iter().enumerate() {
         if index > 0 {
@@ -125,7 +125,7 @@ mod tests {
                     let metadata = value.get(2).cloned().unwrap_or(json!({}));
                     (value[0].as_str().unwrap().to_owned(), value[1].as_str().unwrap().to_owned(), metadata)
                 }).collect();
-                (loki_selector(&labels), values)
+                (selector(&labels), values)
             }).collect();
             let from_protobuf: Vec<_> = message.streams.into_iter().map(|stream| {
                 let values: Vec<_> = stream.entries.into_iter().map(|entry| {
@@ -147,7 +147,7 @@ mod tests {
         let labels: BTreeSet<_> = request.streams.iter().map(|stream| &stream.labels).collect();
         assert_eq!(labels.len(), request.streams.len());
         for stream in &request.streams {
-            let sent: Vec<_> = entries.iter().filter(|entry| loki_selector(&entry.stream) == stream.labels).collect();
+            let sent: Vec<_> = entries.iter().filter(|entry| selector(&entry.stream) == stream.labels).collect();
             assert!(sent.iter().map(|entry| &entry.line).eq(stream.entries.iter().map(|entry| &entry.line)));
         }
     }
@@ -158,7 +158,7 @@ mod tests {
             [("a", r#""a""#), ("a\"b\\c", r#""a\"b\\c""#), ("1\n2\r\t", r#""1\n2\r\t""#), ("ü\u{1}", r#""ü\x01""#)]
         {
             let labels = [("name".to_owned(), value.to_owned())].into();
-            assert_eq!(loki_selector(&labels), format!("{{name={quoted}}}"));
+            assert_eq!(selector(&labels), format!("{{name={quoted}}}"));
         }
     }
 
