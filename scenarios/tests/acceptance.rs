@@ -10,7 +10,8 @@ use std::{
 };
 
 use futures::FutureExt;
-use harness_adapters::targets::local::{Folders, Profile};
+use harness_adapters::targets::blueprint::Profile;
+use harness_adapters::targets::local::Folders;
 use harness_core::{
     catalogue::{ClauseId, Target},
     runner,

@@ -13,7 +13,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use futures::FutureExt;
 use harness_adapters::{
     SystemClock,
-    targets::local::{Folders, Override, Profile},
+    targets::blueprint::{Override, Profile},
+    targets::local::Folders,
 };
 use harness_core::{
     report::{Colour, ExitStatus, Report, Style, terminal},

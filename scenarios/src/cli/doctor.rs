@@ -2,7 +2,8 @@
 
 use std::{path::Path, process::Command};
 
-use harness_adapters::targets::local::{Folders, Program, Selection, status};
+use harness_adapters::targets::blueprint::Program;
+use harness_adapters::targets::local::{Folders, Selection, status};
 
 /// One thing that is needed.
 struct Need {

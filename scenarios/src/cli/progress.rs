@@ -6,7 +6,8 @@ use std::{
     time::Duration,
 };
 
-use harness_adapters::targets::local::{Event as BuildEvent, Progress};
+use harness_adapters::targets::blueprint::Event as BuildEvent;
+use harness_adapters::targets::blueprint::Progress;
 use harness_core::{
     observation::Seen,
     record::{Entry, Event},

@@ -12,7 +12,7 @@ use std::{
 };
 
 use futures::{FutureExt, future::BoxFuture};
-use harness_adapters::{SystemClock, targets::local::Progress};
+use harness_adapters::{SystemClock, targets::blueprint::Progress};
 use harness_core::{
     catalogue::{Catalogue, ClauseId, Target},
     observation::rfc3339,

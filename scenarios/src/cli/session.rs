@@ -6,9 +6,10 @@ use std::{collections::BTreeMap, ffi::OsString, fmt, path::PathBuf, str::FromStr
 use harness_adapters::{
     s3::{Keys, S3},
     stack::{Endpoints, StackPush, StackQuery},
+    targets::blueprint::{Override, Profile, Progress, Role, build},
     targets::local::{
-        Down, Folders, Linger, LocalStack, Override, Profile, Progress, Role, Selection, StackSpec, StackState,
-        Starter, UpError, build, down, down_if_idle, status, up,
+        Down, Folders, Linger, LocalStack, Selection, StackSpec, StackState, Starter, UpError, down, down_if_idle,
+        status, up,
     },
 };
 use harness_core::{
@@ -75,7 +76,8 @@ impl FromStr for EndpointOverride {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (role, url) = text.split_once('=').ok_or_else(|| format!("{text:?} is not ROLE=URL"))?;
-        let role = role.parse().map_err(|error: harness_adapters::targets::local::StateError| error.to_string())?;
+        let role =
+            role.parse().map_err(|error: harness_adapters::targets::blueprint::UnknownRole| error.to_string())?;
         if !url.starts_with("http://") && !url.starts_with("https://") {
             return Err(format!("{url:?} is no URL: it begins with neither http:// nor https://"));
         }

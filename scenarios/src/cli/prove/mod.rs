@@ -18,7 +18,8 @@ use futures::{FutureExt, StreamExt, future::BoxFuture, stream};
 use harness_adapters::{
     SystemClock,
     faults::{Proxy, Saboteur},
-    targets::local::{Folders, Override, Role, StackState, down},
+    targets::blueprint::{Override, Role},
+    targets::local::{Folders, StackState, down},
 };
 use harness_core::{
     report::{ClauseReport, ExitStatus, Report},

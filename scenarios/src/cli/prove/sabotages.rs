@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use harness_adapters::{
     faults::{LoseOneEntry, Saboteur},
-    targets::local::Role,
+    targets::blueprint::Role,
 };
 use harness_core::verdict::Finding;
 
@@ -118,7 +118,7 @@ pub const SABOTAGES: &[Sabotage] = &[
 mod tests {
     use std::collections::BTreeSet;
 
-    use harness_adapters::targets::local::Override;
+    use harness_adapters::targets::blueprint::Override;
 
     use super::*;
     use crate::cli::load;

@@ -14,16 +14,17 @@ use harness_core::ports::{Clock, Component, Lifecycle, LogLine, Logs, PortError,
 use thiserror::Error;
 
 use super::{
-    Credentials, CredentialsError, Event, KeyPair, Lease, Linger, Phase, Progress, RenderError, SpecError, StackPhase,
-    StackSpec, StackState, StateError,
+    Lease, Linger, Phase, SpecError, StackPhase, StackSpec, StackState, StateError,
     control::{Answer, Request, ask},
     lease::{Ending, StarterLock, SupervisorLock},
-    overrides::whose_keys,
     places::{Ports, PortsError},
     process,
     ready::until,
-    render::{Plan, configuration},
     supervisor::clear,
+};
+use crate::targets::blueprint::{
+    Credentials, CredentialsError, Event, KeyPair, Plan, Profile, Program, Progress, RenderError, configuration,
+    is_problem, last, redact, whose_keys,
 };
 
 /// How long a stack may take to come up: 120 seconds for a component that does not become ready, and what comes before.
@@ -52,7 +53,7 @@ pub enum UpError {
         /// The stack's folder.
         folder: PathBuf,
         /// Its profile.
-        profile: super::Profile,
+        profile: Profile,
         /// How many changes were made to its configuration.
         overrides: usize,
     },
@@ -191,12 +192,11 @@ fn check(spec: &StackSpec, folder: &Path) -> Result<(), UpError> {
     let components = spec.selection.components();
     let ports = Ports::find(&components, false).map_err(no_ports)?;
     for component in components {
-        let program = super::Program::of(component);
+        let program = Program::of(component);
         spec.program(component, program)?;
-        configuration(
-            component,
-            Plan { profile: spec.profile, overrides: &spec.overrides, ports: &ports, data: folder },
-        )?;
+        let surroundings = ports.surroundings(component, folder);
+        let plan = Plan { profile: spec.profile, overrides: &spec.overrides, surroundings: &surroundings };
+        configuration(component, plan)?;
     }
     Ok(())
 }
@@ -243,7 +243,7 @@ fn look(folder: &Path, child: Option<&mut Child>, teller: &mut Teller<'_>) -> Re
         }
         (_, Some(gone)) => {
             let said = process::tail(&supervisor_log(folder), 0).unwrap_or_default();
-            let said = process::last(said, 20).join("\n");
+            let said = last(said, 20).join("\n");
             Err(UpError::Failed { reason: format!("the supervisor ended ({gone})\n{said}").trim_end().to_owned() })
         }
         _ => Ok(None),
@@ -466,10 +466,10 @@ impl Logs for LocalStack {
     async fn problems(&self, component: Component, limit: usize) -> Vec<LogLine> {
         let log = self.folder.join("logs").join(format!("{component}.log"));
         let lines = process::tail(&log, 0).unwrap_or_default();
-        let problems = lines.into_iter().filter(|line| process::is_problem(line)).collect();
-        process::last(problems, limit)
+        let problems = lines.into_iter().filter(|line| is_problem(line)).collect();
+        last(problems, limit)
             .into_iter()
-            .map(|line| LogLine { component, text: process::redact(&line, self.credentials.secrets()) })
+            .map(|line| LogLine { component, text: redact(&line, self.credentials.secrets()) })
             .collect()
     }
 }
@@ -477,10 +477,7 @@ impl Logs for LocalStack {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        SystemClock,
-        targets::local::{Silent, spec::tests::everything},
-    };
+    use crate::{SystemClock, targets::blueprint::Silent, targets::local::spec::tests::everything};
 
     fn starter(program: &str) -> Starter {
         Starter { program: program.into(), args: Vec::new() }
@@ -520,7 +517,7 @@ mod tests {
         let _alive = SupervisorLock::try_take(folder.path()).unwrap().unwrap();
         let state = StackState {
             phase: StackPhase::Up,
-            profile: super::super::Profile::Deployed,
+            profile: super::Profile::Deployed,
             overrides: Vec::new(),
             spec_digest: "0".into(),
             supervisor: 1,
@@ -544,7 +541,7 @@ mod tests {
         fs::create_dir_all(folder.path().join("logs")).unwrap();
         let state = StackState {
             phase: StackPhase::Up,
-            profile: super::super::Profile::Fast,
+            profile: super::Profile::Fast,
             overrides: Vec::new(),
             spec_digest: "0".into(),
             supervisor: 1,

@@ -1,13 +1,14 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::{Ipv4Addr, SocketAddr, TcpListener},
+    path::Path,
 };
 
 use harness_core::ports::Component;
 use rand::{TryRng, rngs::SysRng};
 use thiserror::Error;
 
-use super::state::Role;
+use crate::targets::blueprint::{Role, Sockets, Store, Surroundings};
 
 /// What a port is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -117,6 +118,27 @@ impl Ports {
     /// Base URL of the HTTP server of `component`.
     pub(super) fn admin(&self, component: Component) -> String {
         format!("http://{}", self.address(component, Socket::Http))
+    }
+
+    /// Where `component` runs, with its data below `data`.
+    pub(super) fn surroundings(&self, component: Component, data: &Path) -> Surroundings {
+        let gossip = [Component::LokiWrite, Component::LokiRead, Component::LokiBackend];
+        let place = |component, socket| self.address(component, socket).to_string();
+        Surroundings {
+            listen: "127.0.0.1",
+            advertise: "127.0.0.1",
+            sockets: Sockets {
+                http: self.of(component, Socket::Http),
+                grpc: self.of(component, Socket::Grpc),
+                gossip: self.of(component, Socket::Gossip),
+                otlp_grpc: self.of(component, Socket::OtlpGrpc),
+                otlp_http: self.of(component, Socket::OtlpHttp),
+            },
+            loki_gossip: gossip.into_iter().map(|component| place(component, Socket::Gossip)).collect(),
+            loki_backend: place(Component::LokiBackend, Socket::Http),
+            store: Store { endpoint: place(Component::Minio, Socket::Http), tls: false },
+            data: data.join(component.name()).to_string_lossy().into_owned(),
+        }
     }
 
     /// The path of `component` that answers 200 when it is ready.

@@ -104,33 +104,6 @@ pub(super) fn tail(log: &Path, from: u64) -> io::Result<Vec<String>> {
     Ok(text.lines().skip(cut).map(str::to_owned).collect())
 }
 
-/// The last `limit` of `lines`.
-pub(super) fn last(mut lines: Vec<String>, limit: usize) -> Vec<String> {
-    lines.drain(..lines.len().saturating_sub(limit));
-    lines
-}
-
-/// Whether a line of a server's log is of level warning or above; what a crash writes has no level.
-pub(super) fn is_problem(line: &str) -> bool {
-    ["level=warn", "level=error", "level=crit", "level=fatal"].iter().any(|level| line.contains(level))
-        || line.starts_with("panic:")
-        || line.starts_with("fatal error:")
-        || line.starts_with("error ")
-        || line.starts_with("FATAL ")
-        || line.starts_with("API: ")
-        || line.starts_with("Error: ")
-}
-
-/// Whether a server logged this line because something failed.
-pub(super) fn is_error(line: &str) -> bool {
-    is_problem(line) && !line.contains("level=warn")
-}
-
-/// `text` without any of `secrets`.
-pub(super) fn redact<'a>(text: &str, secrets: impl IntoIterator<Item = &'a str>) -> String {
-    secrets.into_iter().fold(text.to_owned(), |text, secret| text.replace(secret, "[redacted]"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -143,7 +116,6 @@ mod tests {
         let from = length(&log);
         std::fs::write(&log, "one\ntwo\nthree\nfour\n").unwrap();
         assert_eq!(tail(&log, from).unwrap(), ["three", "four"]);
-        assert_eq!(last(tail(&log, 0).unwrap(), 3), ["two", "three", "four"]);
         assert!(tail(&folder.path().join("none"), 0).is_err());
         assert_eq!(length(&folder.path().join("none")), 0);
     }
@@ -157,22 +129,6 @@ mod tests {
         let lines = tail(&log, 0).unwrap();
         assert!(lines.len() > 200);
         assert!(lines.iter().all(|found| *found == line));
-    }
-
-    #[test]
-    fn problems_are_told_from_the_rest() {
-        for line in ["ts=1 level=warn msg=x", "level=error", "panic: x", "error running loki: y"] {
-            assert!(is_problem(line), "{line}");
-        }
-        for line in ["level=info msg=\"no error\"", "", "MinIO Object Storage Server"] {
-            assert!(!is_problem(line), "{line}");
-        }
-    }
-
-    #[test]
-    fn secrets_are_taken_out() {
-        assert_eq!(redact("a s3cret b s3cret", ["s3cret"]), "a [redacted] b [redacted]");
-        assert_eq!(redact("nothing", ["s3cret"]), "nothing");
     }
 
     #[test]

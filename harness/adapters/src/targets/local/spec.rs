@@ -10,11 +10,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use super::{
-    Override, Profile, Program, Programs,
-    buckets::{BUCKETS, POLICY},
-    render::sources,
-};
+use crate::targets::blueprint::{BUCKETS, Override, POLICY, Profile, Program, Programs, sources};
 
 /// Which parts of the stack are wanted; the object store always is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

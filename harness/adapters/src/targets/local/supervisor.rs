@@ -2,7 +2,6 @@ use std::{
     collections::BTreeMap,
     ffi::OsString,
     fs, io,
-    net::SocketAddr,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -20,20 +19,20 @@ use tokio::{
 };
 
 use super::{
-    ComponentState, Credentials, CredentialsError, Failure, Linger, Phase, Program, RenderError, Role, SpecError,
-    StackPhase, StackSpec, StackState, StateError,
-    buckets::{BucketsError, Maker},
-    build::remove_folder,
+    ComponentState, Failure, Linger, Phase, SpecError, StackPhase, StackSpec, StackState, StateError,
     control::{self, Answer, Request},
-    gateway::{self, Upstream, Upstreams},
     lease::{Ending, SupervisorLock},
-    overrides::whose_keys,
     places::{self, Ports, PortsError, Socket},
     process::{self, ProcessError},
     ready::{Asker, until},
-    render::{Plan, configuration},
 };
-use crate::SystemClock;
+use crate::{
+    SystemClock,
+    targets::blueprint::{
+        BucketsError, Credentials, CredentialsError, Maker, Plan, Program, RenderError, Role, Upstream, Upstreams,
+        configuration, last, redact, remove_folder, serve_grpc, serve_http, whose_keys,
+    },
+};
 
 /// How long a component may take until it is ready. Mimir gives up on a store that refuses it after some 85 seconds.
 const READY_LIMIT: Duration = Duration::from_secs(120);
@@ -266,7 +265,7 @@ async fn run(folder: &Path, spec: StackSpec, clock: SystemClock) -> Result<(), S
             Ok(()) => state.phase = StackPhase::Up,
             Err(error) => {
                 state.phase = StackPhase::Failed;
-                state.failure = Some(process::redact(&causes(error), supervisor.credentials.secrets()));
+                state.failure = Some(redact(&causes(error), supervisor.credentials.secrets()));
             }
         });
         match came_up {
@@ -375,8 +374,8 @@ impl Supervisor {
             let listener = tokio::net::TcpListener::from_std(listener).map_err(taken)?;
             let upstreams: Arc<dyn Upstreams> = Arc::new(LokiProcesses(Arc::clone(self)));
             match role {
-                Role::Loki => tokio::spawn(gateway::serve_http(listener, upstreams)),
-                _ => tokio::spawn(gateway::serve_grpc(listener, upstreams)),
+                Role::Loki => tokio::spawn(serve_http(listener, upstreams)),
+                _ => tokio::spawn(serve_grpc(listener, upstreams)),
             };
             self.change(|state| {
                 state.endpoints.insert(role, format!("http://{address}"));
@@ -435,10 +434,9 @@ impl Supervisor {
     fn configuration(&self, component: Component) -> Result<Option<Value>, RenderError> {
         let ports = lock(&self.ports).clone();
         let data = self.folder.join("data");
-        configuration(
-            component,
-            Plan { profile: self.spec.profile, overrides: &self.spec.overrides, ports: &ports, data: &data },
-        )
+        let surroundings = ports.surroundings(component, &data);
+        let plan = Plan { profile: self.spec.profile, overrides: &self.spec.overrides, surroundings: &surroundings };
+        configuration(component, plan)
     }
 
     /// Starts the process; whether it becomes ready is another question.
@@ -528,8 +526,8 @@ impl Supervisor {
     }
 
     fn failure(&self, how: &str, log: &Path, log_begin: u64) -> Failure {
-        let lines = process::last(process::tail(log, log_begin).unwrap_or_default(), FAILURE_LINES);
-        let last_lines = lines.iter().map(|line| process::redact(line, self.credentials.secrets())).collect();
+        let lines = last(process::tail(log, log_begin).unwrap_or_default(), FAILURE_LINES);
+        let last_lines = lines.iter().map(|line| redact(line, self.credentials.secrets())).collect();
         Failure { how: how.to_owned(), last_lines }
     }
 
@@ -707,16 +705,16 @@ impl Supervisor {
 struct LokiProcesses(Arc<Supervisor>);
 
 impl Upstreams for LokiProcesses {
-    fn http(&self, upstream: Upstream) -> SocketAddr {
+    fn http(&self, upstream: Upstream) -> String {
         let component = match upstream {
             Upstream::Write => Component::LokiWrite,
             Upstream::Backend => Component::LokiBackend,
             Upstream::Read => Component::LokiRead,
         };
-        lock(&self.0.ports).address(component, Socket::Http)
+        lock(&self.0.ports).address(component, Socket::Http).to_string()
     }
 
-    fn write_grpc(&self) -> SocketAddr {
-        lock(&self.0.ports).address(Component::LokiWrite, Socket::Grpc)
+    fn write_grpc(&self) -> String {
+        lock(&self.0.ports).address(Component::LokiWrite, Socket::Grpc).to_string()
     }
 }

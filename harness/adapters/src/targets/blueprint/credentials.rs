@@ -74,7 +74,7 @@ impl KeyPair {
 }
 
 impl Credentials {
-    pub(super) fn random() -> Result<Self, CredentialsError> {
+    pub(in crate::targets) fn random() -> Result<Self, CredentialsError> {
         let programs = [Program::Loki, Program::Tempo, Program::Mimir];
         Ok(Self {
             root: KeyPair::random("root")?,
@@ -95,7 +95,7 @@ impl Credentials {
         std::iter::once(&self.root).chain(self.programs.values()).map(|pair| pair.secret_access_key.as_str())
     }
 
-    pub(super) fn save(&self, folder: &Path) -> Result<(), CredentialsError> {
+    pub(in crate::targets) fn save(&self, folder: &Path) -> Result<(), CredentialsError> {
         let path = folder.join("credentials.json");
         let text =
             serde_json::to_vec(self).map_err(|source| CredentialsError::Malformed { path: path.clone(), source })?;

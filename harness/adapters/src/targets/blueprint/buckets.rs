@@ -13,8 +13,8 @@ use tokio::{io::AsyncWriteExt, process::Command};
 
 use super::{
     Credentials, Override, Program, RenderError,
+    log::redact,
     overrides::Change,
-    process::redact,
     render::{fill_in, yaml},
 };
 
@@ -22,10 +22,10 @@ use super::{
 const ALIAS: &str = "stack";
 
 /// The buckets as wanted.
-pub(super) const BUCKETS: &str = include_str!("../../../../../stack/buckets/buckets.yaml");
+pub(in crate::targets) const BUCKETS: &str = include_str!("../../../../../stack/buckets/buckets.yaml");
 
 /// What a component's user may do, in its own bucket.
-pub(super) const POLICY: &str = include_str!("../../../../../stack/buckets/policy.json");
+pub(in crate::targets) const POLICY: &str = include_str!("../../../../../stack/buckets/policy.json");
 
 /// How long one command of `mc` may take.
 const MC_LIMIT: Duration = Duration::from_secs(60);
@@ -51,7 +51,7 @@ struct Rule {
 
 /// Why the buckets are not as they should be.
 #[derive(Debug, Error)]
-pub(super) enum BucketsError {
+pub(in crate::targets) enum BucketsError {
     #[error(transparent)]
     Render(#[from] RenderError),
     #[error("the policy of {bucket} cannot be filled in")]
@@ -63,19 +63,19 @@ pub(super) enum BucketsError {
 }
 
 /// Makes buckets, users and policies in a new store. Uses MinIO's own client: users and policies are not S3.
-pub(super) struct Maker<'a> {
-    pub(super) mc: &'a Path,
+pub(in crate::targets) struct Maker<'a> {
+    pub(in crate::targets) mc: &'a Path,
     /// `host:port` of the store.
-    pub(super) store: String,
-    pub(super) credentials: &'a Credentials,
+    pub(in crate::targets) store: String,
+    pub(in crate::targets) credentials: &'a Credentials,
     /// A folder for the client's own files.
-    pub(super) folder: &'a Path,
+    pub(in crate::targets) folder: &'a Path,
 }
 
 impl Maker<'_> {
     /// Everything that a new store needs: buckets as wanted, and for each program a user that opens its bucket only. Returns how
     /// long the store keeps incomplete uploads, as it says itself.
-    pub(super) async fn make(&self, overrides: &[Override]) -> Result<Option<String>, BucketsError> {
+    pub(in crate::targets) async fn make(&self, overrides: &[Override]) -> Result<Option<String>, BucketsError> {
         fs::create_dir_all(self.folder)
             .map_err(|source| BucketsError::File { path: self.folder.to_owned(), source })?;
         let buckets = wanted(overrides)?;
@@ -206,7 +206,7 @@ fn lifecycle(rules: &[Rule]) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::targets::local::overrides::BUCKETS as NAMES;
+    use crate::targets::blueprint::overrides::BUCKETS as NAMES;
 
     #[test]
     fn every_bucket_has_an_owner_and_no_rule_deletes_live_objects() {

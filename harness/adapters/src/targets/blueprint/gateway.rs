@@ -1,4 +1,4 @@
-use std::{convert::Infallible, io, net::SocketAddr, sync::Arc};
+use std::{convert::Infallible, io, sync::Arc};
 
 use tokio::net::{TcpListener, TcpStream};
 
@@ -6,23 +6,23 @@ use crate::proxy::{self, Forwarder};
 
 /// Which Loki process a request is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Upstream {
+pub(in crate::targets) enum Upstream {
     Write,
     Backend,
     Read,
 }
 
 /// Where the processes listen now.
-pub(super) trait Upstreams: Send + Sync + 'static {
-    /// Address of the HTTP server.
-    fn http(&self, upstream: Upstream) -> SocketAddr;
-    /// Address of the write process' gRPC server.
-    fn write_grpc(&self) -> SocketAddr;
+pub(in crate::targets) trait Upstreams: Send + Sync + 'static {
+    /// `host:port` of the HTTP server.
+    fn http(&self, upstream: Upstream) -> String;
+    /// `host:port` of the write process' gRPC server.
+    fn write_grpc(&self) -> String;
 }
 
 /// The process that serves `path` in simple scalable mode: pushes go to write, rules, deletions and compaction to backend,
 /// every other question to read.
-pub(super) fn route(path: &str) -> Upstream {
+pub(in crate::targets) fn route(path: &str) -> Upstream {
     let below = |prefix: &str| path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     let any = |prefixes: &[&str]| prefixes.iter().any(|prefix| below(prefix));
     if any(&["/loki/api/v1/push", "/api/prom/push", "/otlp"]) {
@@ -44,7 +44,7 @@ pub(super) fn route(path: &str) -> Upstream {
 }
 
 /// Serves Loki's HTTP API on `listener` until the task is dropped. Bodies are streamed; nothing is ever sent twice.
-pub(super) async fn serve_http(listener: TcpListener, upstreams: Arc<dyn Upstreams>) {
+pub(in crate::targets) async fn serve_http(listener: TcpListener, upstreams: Arc<dyn Upstreams>) {
     let forwarder = Arc::new(Forwarder::new("gateway"));
     let handle = move |request: hyper::Request<hyper::body::Incoming>| {
         let address = upstreams.http(route(request.uri().path()));
@@ -55,7 +55,7 @@ pub(super) async fn serve_http(listener: TcpListener, upstreams: Arc<dyn Upstrea
 }
 
 /// Serves Loki's gRPC API on `listener` until the task is dropped: bytes to and from the write process.
-pub(super) async fn serve_grpc(listener: TcpListener, upstreams: Arc<dyn Upstreams>) {
+pub(in crate::targets) async fn serve_grpc(listener: TcpListener, upstreams: Arc<dyn Upstreams>) {
     loop {
         let Some(mut stream) = proxy::accept(&listener).await else { continue };
         let address = upstreams.write_grpc();
@@ -75,6 +75,8 @@ pub(super) async fn serve_grpc(listener: TcpListener, upstreams: Arc<dyn Upstrea
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
@@ -102,12 +104,12 @@ mod tests {
     struct One(SocketAddr);
 
     impl Upstreams for One {
-        fn http(&self, _: Upstream) -> SocketAddr {
-            self.0
+        fn http(&self, _: Upstream) -> String {
+            self.0.to_string()
         }
 
-        fn write_grpc(&self) -> SocketAddr {
-            self.0
+        fn write_grpc(&self) -> String {
+            self.0.to_string()
         }
     }
 

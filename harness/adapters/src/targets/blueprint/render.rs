@@ -1,4 +1,4 @@
-use std::{fmt, path::Path, str::FromStr};
+use std::{fmt, str::FromStr};
 
 use harness_core::ports::Component;
 use minijinja::{Environment, UndefinedBehavior};
@@ -6,11 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use thiserror::Error;
 
-use super::{
-    Override, OverrideError, Program,
-    overrides::nearest,
-    places::{Ports, Socket},
-};
+use super::{Override, OverrideError, Program, overrides::nearest};
 
 /// The timers of a stack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -86,12 +82,46 @@ pub enum RenderError {
 
 /// What a configuration depends on.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Plan<'a> {
-    pub(super) profile: Profile,
-    pub(super) overrides: &'a [Override],
-    pub(super) ports: &'a Ports,
-    /// The folder that holds one folder of data a component.
-    pub(super) data: &'a Path,
+pub(in crate::targets) struct Plan<'a> {
+    pub(in crate::targets) profile: Profile,
+    pub(in crate::targets) overrides: &'a [Override],
+    pub(in crate::targets) surroundings: &'a Surroundings,
+}
+
+/// Where a component runs: what a target decides of its configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::targets) struct Surroundings {
+    /// The address that its servers listen on.
+    pub(in crate::targets) listen: &'static str,
+    /// The address under which others find it; may name a variable of its environment.
+    pub(in crate::targets) advertise: &'static str,
+    pub(in crate::targets) sockets: Sockets,
+    /// `host:port` of every Loki process that gossips.
+    pub(in crate::targets) loki_gossip: Vec<String>,
+    /// `host:port` of the HTTP server of Loki's backend.
+    pub(in crate::targets) loki_backend: String,
+    pub(in crate::targets) store: Store,
+    /// Its folder for local data.
+    pub(in crate::targets) data: String,
+}
+
+/// The ports of one component; 0 where it has none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::targets) struct Sockets {
+    pub(in crate::targets) http: u16,
+    pub(in crate::targets) grpc: u16,
+    pub(in crate::targets) gossip: u16,
+    pub(in crate::targets) otlp_grpc: u16,
+    pub(in crate::targets) otlp_http: u16,
+}
+
+/// The object store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::targets) struct Store {
+    /// `host:port`.
+    pub(in crate::targets) endpoint: String,
+    /// Whether it speaks HTTPS.
+    pub(in crate::targets) tls: bool,
 }
 
 const LOKI: &str = include_str!("../../../../../stack/templates/loki.yaml");
@@ -99,14 +129,14 @@ const TEMPO: &str = include_str!("../../../../../stack/templates/tempo.yaml");
 const MIMIR: &str = include_str!("../../../../../stack/templates/mimir.yaml");
 
 /// Everything that configurations are rendered from under `profile`.
-pub(super) fn sources(profile: Profile) -> [&'static str; 4] {
+pub(in crate::targets) fn sources(profile: Profile) -> [&'static str; 4] {
     [LOKI, TEMPO, MIMIR, profile.text()]
 }
 
 /// The configuration of `component`: its program's template, the profile laid over it, then the overrides. `None` for the
 /// object store, which has no file. S3 keys stand in it as `${S3_ACCESS_KEY_ID}` and `${S3_SECRET_ACCESS_KEY}`, which
 /// each program takes from its environment (`-config.expand-env=true`).
-pub(super) fn configuration(component: Component, plan: Plan<'_>) -> Result<Option<Value>, RenderError> {
+pub(in crate::targets) fn configuration(component: Component, plan: Plan<'_>) -> Result<Option<Value>, RenderError> {
     let program = Program::of(component);
     let template = match program {
         Program::Loki => LOKI,
@@ -114,8 +144,8 @@ pub(super) fn configuration(component: Component, plan: Plan<'_>) -> Result<Opti
         Program::Mimir => MIMIR,
         Program::Minio | Program::Mc | Program::Prometheus | Program::Promtail => return Ok(None),
     };
-    let text =
-        fill_in(template, context(component, plan)).map_err(|source| RenderError::Template { component, source })?;
+    let text = fill_in(template, context(component, plan.surroundings))
+        .map_err(|source| RenderError::Template { component, source })?;
     let mut configuration: Value = yaml(&format!("templates/{program}.yaml"), &text)?;
     let profiles: Value = yaml(&format!("profiles/{}.yaml", plan.profile), plan.profile.text())?;
     if let Some(timers) = profiles.get(program.name()) {
@@ -128,7 +158,7 @@ pub(super) fn configuration(component: Component, plan: Plan<'_>) -> Result<Opti
 }
 
 /// Fills in a template; a name that is not defined is an error.
-pub(super) fn fill_in(template: &str, context: Value) -> Result<String, minijinja::Error> {
+pub(in crate::targets) fn fill_in(template: &str, context: Value) -> Result<String, minijinja::Error> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     // A JSON string is a YAML scalar, whatever the path contains.
@@ -136,12 +166,11 @@ pub(super) fn fill_in(template: &str, context: Value) -> Result<String, minijinj
     environment.render_str(template, minijinja::value::Serde(context))
 }
 
-pub(super) fn yaml<T: serde::de::DeserializeOwned>(file: &str, text: &str) -> Result<T, RenderError> {
+pub(in crate::targets) fn yaml<T: serde::de::DeserializeOwned>(file: &str, text: &str) -> Result<T, RenderError> {
     serde_saphyr::from_str(text).map_err(|error| RenderError::Yaml { file: file.to_owned(), reason: error.to_string() })
 }
 
-fn context(component: Component, plan: Plan<'_>) -> Value {
-    let port = |socket| plan.ports.of(component, socket);
+fn context(component: Component, surroundings: &Surroundings) -> Value {
     let target = match component {
         Component::LokiWrite => "write",
         Component::LokiRead => "read",
@@ -149,23 +178,21 @@ fn context(component: Component, plan: Plan<'_>) -> Value {
         Component::LokiStoreReader => "querier,query-frontend",
         Component::Minio | Component::Tempo | Component::Mimir => "all",
     };
-    let gossip: Vec<u16> = [Component::LokiWrite, Component::LokiRead, Component::LokiBackend]
-        .into_iter()
-        .map(|component| plan.ports.of(component, Socket::Gossip))
-        .collect();
+    let Sockets { http, grpc, gossip, otlp_grpc, otlp_http } = surroundings.sockets;
     json!({
-        "data": plan.data.join(component.name()).to_string_lossy(),
+        "data": surroundings.data,
+        "host": {"listen": surroundings.listen, "advertise": surroundings.advertise},
         "process": {
             "target": target,
             "store_only": component == Component::LokiStoreReader,
-            "http": port(Socket::Http),
-            "grpc": port(Socket::Grpc),
-            "gossip": port(Socket::Gossip),
-            "otlp_grpc": port(Socket::OtlpGrpc),
-            "otlp_http": port(Socket::OtlpHttp),
+            "http": http,
+            "grpc": grpc,
+            "gossip": gossip,
+            "otlp_grpc": otlp_grpc,
+            "otlp_http": otlp_http,
         },
-        "loki": {"gossip": gossip, "backend_http": plan.ports.of(Component::LokiBackend, Socket::Http)},
-        "s3": {"port": plan.ports.of(Component::Minio, Socket::Http)},
+        "loki": {"gossip": surroundings.loki_gossip, "backend": surroundings.loki_backend},
+        "s3": {"endpoint": surroundings.store.endpoint, "insecure": !surroundings.store.tls},
     })
 }
 
@@ -186,9 +213,17 @@ mod tests {
     use super::*;
 
     fn rendered(component: Component, profile: Profile, overrides: &[&str]) -> Result<Value, RenderError> {
-        let ports = Ports::find(&Component::ALL, false).unwrap();
+        let surroundings = Surroundings {
+            listen: "0.0.0.0",
+            advertise: "${POD_IP}",
+            sockets: Sockets { http: 3100, grpc: 9095, gossip: 7946, otlp_grpc: 4317, otlp_http: 4318 },
+            loki_gossip: vec!["gossip:7946".to_owned()],
+            loki_backend: "backend:3100".to_owned(),
+            store: Store { endpoint: "store:9000".to_owned(), tls: true },
+            data: format!("/data of \"it\"/{component}"),
+        };
         let overrides: Vec<Override> = overrides.iter().map(|text| text.parse().unwrap()).collect();
-        let plan = Plan { profile, overrides: &overrides, ports: &ports, data: Path::new("/data of \"it\"") };
+        let plan = Plan { profile, overrides: &overrides, surroundings: &surroundings };
         configuration(component, plan).map(Option::unwrap_or_default)
     }
 

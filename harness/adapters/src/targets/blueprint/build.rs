@@ -253,7 +253,7 @@ fn create(program: Program, folder: &Path) -> Result<(), BuildError> {
     fs::create_dir_all(folder).map_err(|source| cache_error(program, folder, folder.to_owned(), source))
 }
 
-pub(super) fn remove_folder(folder: &Path) -> io::Result<()> {
+pub(in crate::targets) fn remove_folder(folder: &Path) -> io::Result<()> {
     match fs::remove_dir_all(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         other => other,
@@ -263,7 +263,7 @@ pub(super) fn remove_folder(folder: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{SystemClock, targets::local::Silent};
+    use crate::{SystemClock, targets::blueprint::Silent};
 
     #[test]
     fn versions_compare_by_number() {

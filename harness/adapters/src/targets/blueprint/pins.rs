@@ -44,7 +44,7 @@ macro_rules! pin {
 }
 
 /// What every program is built with, apart from its module.
-pub(super) const BUILD_ARGUMENTS: [&str; 3] = ["-mod=readonly", "-buildvcs=false", "-v"];
+pub(in crate::targets) const BUILD_ARGUMENTS: [&str; 3] = ["-mod=readonly", "-buildvcs=false", "-v"];
 
 impl Program {
     /// Every pinned program.
@@ -99,11 +99,11 @@ impl Program {
         self.pin().package
     }
 
-    pub(super) fn go_mod(self) -> &'static str {
+    pub(in crate::targets) fn go_mod(self) -> &'static str {
         self.pin().go_mod
     }
 
-    pub(super) fn go_sum(self) -> &'static str {
+    pub(in crate::targets) fn go_sum(self) -> &'static str {
         self.pin().go_sum
     }
 

@@ -12,11 +12,11 @@ use thiserror::Error;
 #[serde(try_from = "String", into = "String")]
 pub struct Override {
     text: String,
-    pub(super) change: Change,
+    pub(in crate::targets) change: Change,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Change {
+pub(in crate::targets) enum Change {
     /// The value at `path` in the configuration of `components`.
     Setting { components: Vec<Component>, path: Vec<String>, value: Value },
     /// The S3 keys that `components` are given.
@@ -57,13 +57,13 @@ pub enum OverrideError {
 }
 
 /// Buckets by the names that the design gives them, with whom they belong to.
-pub(super) const BUCKETS: [&str; 3] = ["loki-chunks", "tempo-traces", "mimir-blocks"];
+pub(in crate::targets) const BUCKETS: [&str; 3] = ["loki-chunks", "tempo-traces", "mimir-blocks"];
 
 const LOKI: [Component; 4] =
     [Component::LokiWrite, Component::LokiBackend, Component::LokiRead, Component::LokiStoreReader];
 
 /// The name in `known` that is most like `name`, where one is at all.
-pub(super) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+pub(in crate::targets) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
     known
         .into_iter()
         .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
@@ -151,7 +151,7 @@ fn first_line(text: &str) -> &str {
 }
 
 /// Whose S3 keys `component` runs with under `overrides`: its own, unless a change gives it another's; the last one decides.
-pub(super) fn whose_keys(component: Component, overrides: &[Override]) -> Component {
+pub(in crate::targets) fn whose_keys(component: Component, overrides: &[Override]) -> Component {
     overrides
         .iter()
         .rev()
@@ -164,7 +164,11 @@ pub(super) fn whose_keys(component: Component, overrides: &[Override]) -> Compon
 
 impl Override {
     /// Applies a setting of `component` to its rendered configuration; other changes leave it alone.
-    pub(super) fn apply(&self, component: Component, configuration: &mut Value) -> Result<(), OverrideError> {
+    pub(in crate::targets) fn apply(
+        &self,
+        component: Component,
+        configuration: &mut Value,
+    ) -> Result<(), OverrideError> {
         let Change::Setting { components, path, value } = &self.change else { return Ok(()) };
         if !components.contains(&component) {
             return Ok(());

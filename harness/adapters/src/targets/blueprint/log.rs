@@ -1,0 +1,54 @@
+/// The last `limit` of `lines`.
+pub(in crate::targets) fn last(mut lines: Vec<String>, limit: usize) -> Vec<String> {
+    lines.drain(..lines.len().saturating_sub(limit));
+    lines
+}
+
+/// Whether a line of a server's log is of level warning or above; what a crash writes has no level.
+pub(in crate::targets) fn is_problem(line: &str) -> bool {
+    ["level=warn", "level=error", "level=crit", "level=fatal"].iter().any(|level| line.contains(level))
+        || line.starts_with("panic:")
+        || line.starts_with("fatal error:")
+        || line.starts_with("error ")
+        || line.starts_with("FATAL ")
+        || line.starts_with("API: ")
+        || line.starts_with("Error: ")
+}
+
+/// Whether a server logged this line because something failed.
+pub(in crate::targets) fn is_error(line: &str) -> bool {
+    is_problem(line) && !line.contains("level=warn")
+}
+
+/// `text` without any of `secrets`.
+pub(in crate::targets) fn redact<'a>(text: &str, secrets: impl IntoIterator<Item = &'a str>) -> String {
+    secrets.into_iter().fold(text.to_owned(), |text, secret| text.replace(secret, "[redacted]"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn problems_are_told_from_the_rest() {
+        for line in ["ts=1 level=warn msg=x", "level=error", "panic: x", "error running loki: y"] {
+            assert!(is_problem(line), "{line}");
+        }
+        for line in ["level=info msg=\"no error\"", "", "MinIO Object Storage Server"] {
+            assert!(!is_problem(line), "{line}");
+        }
+    }
+
+    #[test]
+    fn secrets_are_taken_out() {
+        assert_eq!(redact("a s3cret b s3cret", ["s3cret"]), "a [redacted] b [redacted]");
+        assert_eq!(redact("nothing", ["s3cret"]), "nothing");
+    }
+
+    #[test]
+    fn the_last_lines_are_the_newest() {
+        let lines = ["one", "two", "three"].map(str::to_owned).to_vec();
+        assert_eq!(last(lines.clone(), 2), ["two", "three"]);
+        assert_eq!(last(lines, 5).len(), 3);
+    }
+}
