@@ -235,6 +235,7 @@ fn ports(options: &LocalOptions, stack: Arc<LocalStack>, clock: Arc<dyn Clock>) 
                 .keeping_incomplete_uploads(state.incomplete_upload_expiry.clone()),
         ),
         lifecycle: Arc::clone(&stack) as _,
+        workloads: Arc::clone(&stack) as _,
         logs: stack,
         clock,
     })

@@ -91,6 +91,16 @@ pub struct ProcessProof {
     pub exit: Option<String>,
 }
 
+/// The keys with which a component signs in to the object store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StoreKeys {
+    /// Its own.
+    Own,
+    /// A secret that the store does not know, so that it refuses the component.
+    Wrong,
+}
+
 /// Starts and stops components.
 #[async_trait]
 pub trait Lifecycle: Send + Sync {
@@ -99,6 +109,12 @@ pub trait Lifecycle: Send + Sync {
 
     /// Starts a component and returns when it says that it is ready.
     async fn start(&self, component: Component) -> Result<ProcessProof, PortError>;
+
+    /// Ends a component, its local state included, and returns when another runs in its place, which need not be ready yet.
+    async fn replace(&self, component: Component, how: Stop) -> Result<ProcessProof, PortError>;
+
+    /// Gives a component other keys to the store; they count from its next start. Its own are kept where a later run finds them.
+    async fn rekey(&self, component: Component, keys: StoreKeys) -> Result<(), PortError>;
 
     /// Why a component is not up, where it is not: how it ended and its last log lines.
     async fn failure(&self, component: Component) -> Option<String>;

@@ -1,4 +1,4 @@
-//! What the runner needs from the outside world, as traits: push, query, objects, lifecycle, logs, clock. Must not know any
+//! What the runner needs from the outside world, as traits: push, query, objects, lifecycle, workloads, logs, clock. Must not know any
 //! client, address or process; adapters implement these, only the runner calls them.
 
 mod clock;
@@ -6,12 +6,14 @@ mod lifecycle;
 mod objects;
 mod push;
 mod query;
+mod workloads;
 
 pub use clock::{Clock, Tick};
-pub use lifecycle::{Component, Lifecycle, LogLine, Logs, ProcessProof, Stop};
+pub use lifecycle::{Component, Lifecycle, LogLine, Logs, ProcessProof, Stop, StoreKeys};
 pub use objects::{LifecycleRule, ObjectSummary, ObjectVersion, Objects, Principal, Versioning};
 pub use push::{Push, PushAnswer, PushOutcome};
 pub use query::{Answer, Query, QueryRequest, TraceSource};
+pub use workloads::{Container, Ended, Pod, Waiting, Workload, Workloads};
 
 use std::sync::Arc;
 
@@ -69,6 +71,8 @@ pub struct Ports {
     pub objects: Arc<dyn Objects>,
     /// Starts and stops components.
     pub lifecycle: Arc<dyn Lifecycle>,
+    /// Says how the orchestrator runs components.
+    pub workloads: Arc<dyn Workloads>,
     /// Reads what components logged.
     pub logs: Arc<dyn Logs>,
     /// Tells and passes time.

@@ -10,7 +10,9 @@ use std::{
 
 use crate::causes;
 use async_trait::async_trait;
-use harness_core::ports::{Clock, Component, Lifecycle, LogLine, Logs, PortError, ProcessProof, Stop, Tick};
+use harness_core::ports::{
+    Clock, Component, Lifecycle, LogLine, Logs, PortError, ProcessProof, Stop, StoreKeys, Tick, Workload, Workloads,
+};
 use thiserror::Error;
 
 use super::{
@@ -392,7 +394,7 @@ impl LocalStack {
     }
 
     /// Removes the local data of a component that is stopped: what a pod without a volume loses.
-    pub async fn wipe(&self, component: Component) -> Result<(), PortError> {
+    async fn wipe(&self, component: Component) -> Result<(), PortError> {
         match self.ask(component, &Request::Wipe { component }).await? {
             Answer::Done => Ok(()),
             other => Err(refused(component, &other)),
@@ -447,6 +449,17 @@ impl Lifecycle for LocalStack {
         self.proof(component, &Request::Start { component }).await
     }
 
+    async fn replace(&self, component: Component, how: Stop) -> Result<ProcessProof, PortError> {
+        let stopped = self.stop(component, how).await?;
+        self.wipe(component).await?;
+        let started = self.start(component).await?;
+        Ok(ProcessProof { after: started.after, ..stopped })
+    }
+
+    async fn rekey(&self, component: Component, _: StoreKeys) -> Result<(), PortError> {
+        Err(PortError::Unsupported { reason: format!("the keys of {component} are fixed when the stack starts") })
+    }
+
     async fn failure(&self, component: Component) -> Option<String> {
         let state = match self.fresh_state() {
             Ok(state) => state,
@@ -459,6 +472,25 @@ impl Lifecycle for LocalStack {
             (None, phase) => Some(format!("{phase:?}").to_lowercase()),
         }
     }
+}
+
+#[async_trait]
+impl Workloads for LocalStack {
+    async fn workload(&self, _: Component) -> Result<Workload, PortError> {
+        Err(no_orchestrator())
+    }
+
+    async fn working_set(&self, _: Component) -> Result<Vec<(String, u64)>, PortError> {
+        Err(no_orchestrator())
+    }
+
+    async fn events(&self, _: Component) -> Result<Vec<String>, PortError> {
+        Err(no_orchestrator())
+    }
+}
+
+fn no_orchestrator() -> PortError {
+    PortError::Unsupported { reason: "local processes have no orchestrator".to_owned() }
 }
 
 #[async_trait]
