@@ -12,6 +12,7 @@ pub mod s3;
 pub mod stack;
 pub mod targets;
 pub mod tempo;
+pub mod trust;
 
 pub use causes::causes;
 pub use clock::SystemClock;

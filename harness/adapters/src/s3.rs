@@ -21,6 +21,9 @@ use bytes::Bytes;
 use harness_core::ports::{LifecycleRule, ObjectSummary, ObjectVersion, Objects, PortError, Principal, Versioning};
 
 use crate::http::{CONNECT_TIMEOUT, TOTAL_TIMEOUT};
+use crate::trust::Authority;
+use aws_sdk_s3::config::SharedHttpClient;
+use aws_smithy_http_client::{Builder, tls};
 
 /// An access key and its secret. Can't be printed.
 #[derive(Clone)]
@@ -51,10 +54,18 @@ impl S3 {
         self
     }
 
-    /// A client of the store at `endpoint` (`http://host:port`) with the keys of each principal.
-    pub fn new(endpoint: &str, region: &str, keys: BTreeMap<Principal, Keys>) -> Self {
+    /// A client of the store at `endpoint` (`http://host:port`, or `https://` and then with a certificate of `authority`, or of one
+    /// that the system knows where there is none) with the keys of each principal.
+    pub fn new(
+        endpoint: &str,
+        region: &str,
+        authority: Option<&Authority>,
+        keys: BTreeMap<Principal, Keys>,
+    ) -> Result<Self, PortError> {
+        let http = http_client(authority)?;
         let client = |keys: Keys| {
             let config = aws_sdk_s3::Config::builder()
+                .http_client(http.clone())
                 .behavior_version(BehaviorVersion::latest())
                 .endpoint_url(endpoint)
                 .region(Region::new(region.to_owned()))
@@ -68,10 +79,10 @@ impl S3 {
                 .build();
             Client::from_conf(config)
         };
-        Self {
+        Ok(Self {
             clients: keys.into_iter().map(|(principal, keys)| (principal, client(keys))).collect(),
             incomplete_upload_expiry: None,
-        }
+        })
     }
 
     fn client(&self, principal: Principal) -> Result<&Client, PortError> {
@@ -130,6 +141,17 @@ impl S3 {
             .map_err(|error| failure(bucket, &error))?;
         Ok(())
     }
+}
+
+fn http_client(authority: Option<&Authority>) -> Result<SharedHttpClient, PortError> {
+    let builder = Builder::new().tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc));
+    let Some(authority) = authority else { return Ok(builder.build_https()) };
+    let trusted = tls::TrustStore::empty().with_pem_certificate(authority.pem());
+    let context = tls::TlsContext::builder()
+        .with_trust_store(trusted)
+        .build()
+        .map_err(|error| PortError::Unsupported { reason: crate::causes(&error) })?;
+    Ok(builder.tls_context(context).build_https())
 }
 
 fn timeouts() -> TimeoutConfig {
@@ -379,7 +401,7 @@ mod tests {
 
     #[test]
     fn who_has_no_keys_is_named() {
-        let s3 = S3::new("http://localhost:1", "us-east-1", BTreeMap::new());
+        let s3 = S3::new("http://localhost:1", "us-east-1", None, BTreeMap::new()).unwrap();
         let principal = Principal::Component(harness_core::ports::Component::Tempo);
         let Err(error) = s3.client(principal) else { panic!("a client without keys") };
         assert_eq!(error.to_string(), "not possible on this target: no S3 keys of tempo");

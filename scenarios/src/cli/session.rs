@@ -231,7 +231,8 @@ fn ports(options: &LocalOptions, stack: Arc<LocalStack>, clock: Arc<dyn Clock>) 
         push: Arc::new(StackPush::new(&endpoints, Arc::clone(&clock)).map_err(refused)?),
         query: Arc::new(StackQuery::new(&endpoints, Arc::clone(&clock)).map_err(refused)?),
         objects: Arc::new(
-            S3::new(&base(Role::S3), REGION, principals)
+            S3::new(&base(Role::S3), REGION, None, principals)
+                .map_err(refused)?
                 .keeping_incomplete_uploads(state.incomplete_upload_expiry.clone()),
         ),
         lifecycle: Arc::clone(&stack) as _,
@@ -255,7 +256,8 @@ pub fn inspect_source(object: &str, folders: &Folders) -> Result<Source, CliErro
         .ok_or_else(|| CliError::SetUp(format!("{object} is in the store of a stack, and none is up")))?;
     let endpoint = stack.state().endpoint(Role::S3).unwrap_or_default();
     let principals = BTreeMap::from([(Principal::Harness, keys_of(&stack, Component::Minio))]);
-    Ok(Source::Bucket { url, objects: Arc::new(S3::new(endpoint, REGION, principals)), principal: Principal::Harness })
+    let store = S3::new(endpoint, REGION, None, principals).map_err(|error| CliError::SetUp(error.to_string()))?;
+    Ok(Source::Bucket { url, objects: Arc::new(store), principal: Principal::Harness })
 }
 
 fn keys_of(stack: &LocalStack, component: Component) -> Keys {
