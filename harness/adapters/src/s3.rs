@@ -93,54 +93,6 @@ impl S3 {
             },
         })
     }
-
-    /// Creates `bucket`; one that is there already and one's own is fine.
-    pub async fn create_bucket(&self, bucket: &str) -> Result<(), PortError> {
-        match self.client(Principal::Harness)?.create_bucket().bucket(bucket).send().await {
-            Ok(_) => Ok(()),
-            Err(error) if error.code() == Some("BucketAlreadyOwnedByYou") => Ok(()),
-            Err(error) => Err(failure(bucket, &error)),
-        }
-    }
-
-    /// Sets the versioning of `bucket`; [`Versioning::Off`] can't be set, a bucket is born so.
-    pub async fn put_versioning(&self, bucket: &str, versioning: Versioning) -> Result<(), PortError> {
-        let status = match versioning {
-            Versioning::Enabled => BucketVersioningStatus::Enabled,
-            Versioning::Suspended => BucketVersioningStatus::Suspended,
-            Versioning::Off => {
-                return Err(PortError::Unsupported {
-                    reason: format!("versioning of {bucket} can be suspended, but not be as if it had never been on"),
-                });
-            }
-        };
-        self.client(Principal::Harness)?
-            .put_bucket_versioning()
-            .bucket(bucket)
-            .versioning_configuration(VersioningConfiguration::builder().status(status).build())
-            .send()
-            .await
-            .map_err(|error| failure(bucket, &error))?;
-        Ok(())
-    }
-
-    /// Replaces the lifecycle rules of `bucket`.
-    pub async fn put_lifecycle(&self, bucket: &str, rules: &[LifecycleRule]) -> Result<(), PortError> {
-        let invalid = |error: &dyn std::fmt::Display| PortError::Unsupported {
-            reason: format!("lifecycle of {bucket}: {error}"),
-        };
-        let rules = rules.iter().map(wire_rule).collect::<Result<Vec<_>, _>>().map_err(|error| invalid(&error))?;
-        let configuration =
-            BucketLifecycleConfiguration::builder().set_rules(Some(rules)).build().map_err(|error| invalid(&error))?;
-        self.client(Principal::Harness)?
-            .put_bucket_lifecycle_configuration()
-            .bucket(bucket)
-            .lifecycle_configuration(configuration)
-            .send()
-            .await
-            .map_err(|error| failure(bucket, &error))?;
-        Ok(())
-    }
 }
 
 fn http_client(authority: Option<&Authority>) -> Result<SharedHttpClient, PortError> {
@@ -270,6 +222,34 @@ impl Objects for S3 {
         Ok(versions)
     }
 
+    async fn buckets(&self) -> Result<Vec<String>, PortError> {
+        let mut pages = self.client(Principal::Harness)?.list_buckets().into_paginator().send();
+        let mut names = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| failure("the list of buckets", &error))?;
+            names.extend(page.buckets.unwrap_or_default().into_iter().filter_map(|bucket| bucket.name));
+        }
+        Ok(names)
+    }
+
+    async fn create_bucket(&self, bucket: &str) -> Result<(), PortError> {
+        match self.client(Principal::Harness)?.create_bucket().bucket(bucket).send().await {
+            Ok(_) => Ok(()),
+            Err(error) if error.code() == Some("BucketAlreadyOwnedByYou") => Ok(()),
+            Err(error) => Err(failure(bucket, &error)),
+        }
+    }
+
+    async fn delete_bucket(&self, bucket: &str) -> Result<(), PortError> {
+        self.client(Principal::Harness)?
+            .delete_bucket()
+            .bucket(bucket)
+            .send()
+            .await
+            .map_err(|error| failure(bucket, &error))?;
+        Ok(())
+    }
+
     async fn versioning(&self, bucket: &str) -> Result<Versioning, PortError> {
         let answer = self
             .client(Principal::Harness)?
@@ -285,6 +265,18 @@ impl Objects for S3 {
         })
     }
 
+    async fn enable_versioning(&self, bucket: &str) -> Result<(), PortError> {
+        let enabled = VersioningConfiguration::builder().status(BucketVersioningStatus::Enabled).build();
+        self.client(Principal::Harness)?
+            .put_bucket_versioning()
+            .bucket(bucket)
+            .versioning_configuration(enabled)
+            .send()
+            .await
+            .map_err(|error| failure(bucket, &error))?;
+        Ok(())
+    }
+
     async fn lifecycle(&self, bucket: &str) -> Result<Vec<LifecycleRule>, PortError> {
         let answer = self.client(Principal::Harness)?.get_bucket_lifecycle_configuration().bucket(bucket).send().await;
         match answer {
@@ -292,6 +284,23 @@ impl Objects for S3 {
             Err(error) if error.code() == Some("NoSuchLifecycleConfiguration") => Ok(Vec::new()),
             Err(error) => Err(failure(bucket, &error)),
         }
+    }
+
+    async fn put_lifecycle(&self, bucket: &str, rules: &[LifecycleRule]) -> Result<(), PortError> {
+        let invalid = |reason: String| PortError::Unsupported { reason: format!("lifecycle of {bucket}: {reason}") };
+        let rules = rules.iter().map(wire_rule).collect::<Result<Vec<_>, _>>().map_err(invalid)?;
+        let configuration = BucketLifecycleConfiguration::builder()
+            .set_rules(Some(rules))
+            .build()
+            .map_err(|error| invalid(error.to_string()))?;
+        self.client(Principal::Harness)?
+            .put_bucket_lifecycle_configuration()
+            .bucket(bucket)
+            .lifecycle_configuration(configuration)
+            .send()
+            .await
+            .map_err(|error| failure(bucket, &error))?;
+        Ok(())
     }
 
     async fn incomplete_upload_expiry(&self) -> Option<String> {
@@ -360,7 +369,11 @@ fn rule(wire: &WireRule) -> LifecycleRule {
     }
 }
 
-fn wire_rule(rule: &LifecycleRule) -> Result<WireRule, impl std::fmt::Display + use<>> {
+/// An error is the reason why the rule cannot be written.
+fn wire_rule(rule: &LifecycleRule) -> Result<WireRule, String> {
+    if rule.limited || rule.expires_by_date {
+        return Err(format!("rule {:?} has limits or a date, which are only read", rule.id));
+    }
     let status = if rule.enabled { ExpirationStatus::Enabled } else { ExpirationStatus::Disabled };
     WireRule::builder()
         .id(&rule.id)
@@ -376,6 +389,7 @@ fn wire_rule(rule: &LifecycleRule) -> Result<WireRule, impl std::fmt::Display + 
                 .map(|days| AbortIncompleteMultipartUpload::builder().days_after_initiation(days).build()),
         )
         .build()
+        .map_err(|error| format!("rule {:?}: {error}", rule.id))
 }
 
 #[cfg(test)]
@@ -394,8 +408,18 @@ mod tests {
                 ..LifecycleRule::default()
             },
         ] {
-            let wire = wire_rule(&sent).map_err(|error| error.to_string()).unwrap();
+            let wire = wire_rule(&sent).unwrap();
             assert_eq!(rule(&wire), sent);
+        }
+    }
+
+    #[test]
+    fn a_rule_is_written_whole_or_not_at_all() {
+        let plain = LifecycleRule { id: "a".to_owned(), ..LifecycleRule::default() };
+        assert!(wire_rule(&plain).is_ok());
+        for cut in [LifecycleRule { limited: true, ..plain.clone() }, LifecycleRule { expires_by_date: true, ..plain }]
+        {
+            assert_eq!(wire_rule(&cut).unwrap_err(), "rule \"a\" has limits or a date, which are only read");
         }
     }
 

@@ -73,7 +73,7 @@ pub struct LifecycleRule {
     pub abort_incomplete_days: Option<i32>,
 }
 
-/// Looks into buckets. Every method names bucket and key in its error.
+/// Looks into buckets, and makes others beside them. Every method names bucket and key in its error.
 #[async_trait]
 pub trait Objects: Send + Sync {
     /// All objects whose key begins with `prefix`, pages followed to the end.
@@ -97,11 +97,27 @@ pub trait Objects: Send + Sync {
     /// All versions and delete markers of keys that begin with `prefix`.
     async fn versions(&self, bucket: &str, prefix: &str) -> Result<Vec<ObjectVersion>, PortError>;
 
+    /// The names of all buckets.
+    async fn buckets(&self) -> Result<Vec<String>, PortError>;
+
+    /// Creates a bucket; one that is there already and one's own is fine.
+    async fn create_bucket(&self, bucket: &str) -> Result<(), PortError>;
+
+    /// Deletes a bucket, which has to be empty of all versions.
+    async fn delete_bucket(&self, bucket: &str) -> Result<(), PortError>;
+
     /// The bucket's versioning state.
     async fn versioning(&self, bucket: &str) -> Result<Versioning, PortError>;
 
+    /// Has the bucket keep versions from now on.
+    async fn enable_versioning(&self, bucket: &str) -> Result<(), PortError>;
+
     /// The bucket's lifecycle rules; empty where there is no configuration.
     async fn lifecycle(&self, bucket: &str) -> Result<Vec<LifecycleRule>, PortError>;
+
+    /// Replaces the bucket's lifecycle rules. Rules that are limited to tags or sizes, or expire on a date, can be read but not
+    /// written.
+    async fn put_lifecycle(&self, bucket: &str, rules: &[LifecycleRule]) -> Result<(), PortError>;
 
     /// How long the store keeps incomplete uploads before it removes them by itself, in every bucket, where it is known to.
     async fn incomplete_upload_expiry(&self) -> Option<String>;

@@ -7,10 +7,10 @@ use std::{
 use thiserror::Error;
 
 use super::{
-    Stimulus, Watched, bucket_of,
+    Scratch, Stimulus, Watched, bucket_of,
     keeper::Keeper,
     looks::{Glass, PROBE_PREFIX, remove_probes},
-    owner_of,
+    owner_of, scratch,
 };
 use crate::{
     catalogue::{Catalogue, ClauseId},
@@ -296,6 +296,27 @@ impl Stage {
         let looked = self.control(clause, "a bucket with a foreign key in it", must_break, look).await;
         remove_probes(self.ports(), bucket).await.map_err(refused)?;
         looked
+    }
+
+    /// Looks while there is a bucket of the harness' own beside those of the stack; `look` is given its name. The bucket is gone
+    /// afterwards, whatever the look came to.
+    pub async fn control_with_scratch_bucket(
+        &self,
+        clause: &ClauseId,
+        name: &str,
+        must_break: &[&str],
+        bucket: &Scratch,
+        look: impl FnOnce(String) -> Look + Send,
+    ) -> Result<(), StageError> {
+        let refused = |error: PortError| StageError::blocked(error.to_string());
+        scratch::remove_left_overs(self.ports(), self.run_id()).await.map_err(refused)?;
+        let place = scratch::name(self.run_id(), &self.inner.scenario);
+        let looked = match scratch::make(self.ports(), &place, bucket).await {
+            Ok(()) => self.control(clause, name, must_break, look(place.clone())).await,
+            Err(error) => Err(refused(error)),
+        };
+        let removed = scratch::remove(self.ports(), &place).await.map_err(refused);
+        looked.and(removed)
     }
 
     /// A key of this run and scenario for a probe; nothing of the stack looks like it.
