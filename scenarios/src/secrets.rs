@@ -2,7 +2,7 @@
 
 use harness_core::{
     observation::{Look, isolation_fact},
-    ports::{Component, Principal},
+    ports::Principal,
     scenario::Scenario,
     stage::{BUCKETS, Claim, Resource, Stage, StageError},
     verdict::{Check, Rule},
@@ -28,7 +28,7 @@ pub(crate) fn all() -> Result<Vec<Scenario>, String> {
 }
 
 /// Each of the three keys does everything in its own bucket and nothing in the others. The harness' own key, which opens them all,
-/// shows that the check can say no.
+/// shows that the check can say no where a key opens too much; the next component's key, where it opens too little.
 async fn isolation(stage: &Stage) -> Result<(), StageError> {
     let mut rules = Vec::new();
     for (own, owner) in BUCKETS {
@@ -40,19 +40,25 @@ async fn isolation(stage: &Stage) -> Result<(), StageError> {
             }
         }
     }
-    let must_break: Vec<String> =
-        rules.iter().filter(|rule| rule.check == Check::Is(json!("denied"))).map(|rule| rule.name.clone()).collect();
-    let must_break: Vec<&str> = must_break.iter().map(String::as_str).collect();
+    let asking_for = |outcome: &str| -> Vec<String> {
+        rules.iter().filter(|rule| rule.check == Check::Is(json!(outcome))).map(|rule| rule.name.clone()).collect()
+    };
+    let (denied, allowed) = (asking_for("denied"), asking_for("allowed"));
     let clause = stage.expect_state(ISOLATION, rules)?;
-    let look = |as_harness| Look::Access {
-        owners: BUCKETS
-            .iter()
-            .map(|(_, owner)| (*owner, if as_harness { Principal::Harness } else { Principal::Component(*owner) }))
-            .collect::<Vec<(Component, Principal)>>(),
+    let owners = || BUCKETS.iter().map(|(_, owner)| *owner);
+    let look = |keys: Vec<Principal>| Look::Access {
+        owners: owners().zip(keys).collect(),
         buckets: BUCKETS.iter().map(|(bucket, _)| (*bucket).to_owned()).collect(),
         probe: stage.probe_key("access"),
     };
-    stage.control(&clause, "a key that opens every bucket", &must_break, look(true)).await?;
-    stage.look_once(&clause, look(false)).await?;
+    let every = owners().map(|_| Principal::Harness).collect();
+    stage.control(&clause, "a key that opens every bucket", &words(&denied), look(every)).await?;
+    let next = owners().cycle().skip(1).take(BUCKETS.len()).map(Principal::Component).collect();
+    stage.control(&clause, "the key of another component", &words(&allowed), look(next)).await?;
+    stage.look_once(&clause, look(owners().map(Principal::Component).collect())).await?;
     Ok(())
+}
+
+fn words(names: &[String]) -> Vec<&str> {
+    names.iter().map(String::as_str).collect()
 }

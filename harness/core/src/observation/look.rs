@@ -140,6 +140,9 @@ pub enum Look {
     BucketLifecycle {
         /// The bucket.
         bucket: String,
+        /// Whether only the bucket's own rules count, and not what the store says that it does in every bucket by itself.
+        #[serde(default)]
+        rules_alone: bool,
     },
     /// What each component's credentials open.
     Access {

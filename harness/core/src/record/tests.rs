@@ -68,7 +68,7 @@ fn every_look() -> Vec<Look> {
         Look::PromqlQuery { selector, start_ms: 0, end_ms: 1 },
         Look::BucketUse { bucket: bucket.clone(), component: Component::Mimir, others: vec!["other".into()] },
         Look::BucketVersions { bucket: bucket.clone(), probe: "probe".into() },
-        Look::BucketLifecycle { bucket: bucket.clone() },
+        Look::BucketLifecycle { bucket: bucket.clone(), rules_alone: true },
         Look::Access { owners: Vec::new(), buckets: vec![bucket], probe: "probe".into() },
     ]
 }
@@ -205,6 +205,14 @@ fn every_event_is_read_as_it_was_written() {
     assert_eq!(read, events);
     assert!(whole);
     assert!(entries.iter().map(|entry| entry.at).is_sorted());
+}
+
+#[test]
+fn a_look_at_a_lifecycle_of_a_record_that_does_not_know_rules_alone_is_one_that_counts_everything() {
+    let read = |text: &str| serde_json::from_str::<Look>(text).map_err(|error| error.to_string());
+    let look = |rules_alone| Ok(Look::BucketLifecycle { bucket: "b".into(), rules_alone });
+    assert_eq!(read(r#"{"look":"bucket-lifecycle","bucket":"b"}"#), look(false));
+    assert_eq!(read(r#"{"look":"bucket-lifecycle","bucket":"b","rules_alone":true}"#), look(true));
 }
 
 /// The table above must not fall behind the enum: each of the names under which events are recorded stands in it.

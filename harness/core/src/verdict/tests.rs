@@ -169,7 +169,7 @@ fn look_of(oracle: Oracle) -> Look {
         Oracle::Query => Look::LogQuery { selector, start_ns: 0, end_ns: 1, store_only: false },
         Oracle::Promql => Look::PromqlQuery { selector, start_ms: 0, end_ms: 1 },
         Oracle::StoreOnly => Look::LogQuery { selector, start_ns: 0, end_ns: 1, store_only: true },
-        Oracle::State => Look::BucketLifecycle { bucket },
+        Oracle::State => Look::BucketLifecycle { bucket, rules_alone: false },
     }
 }
 

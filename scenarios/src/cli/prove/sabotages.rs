@@ -73,7 +73,7 @@ pub const SABOTAGES: &[Sabotage] = &[
         overrides: &["loki.common.storage.s3.bucketnames=mimir-blocks"],
         saboteur: None,
         blamed: &[
-            blamed("AC-lgtm-001-01/bucket", "configured bucket", "mimir-blocks"),
+            blamed("AC-lgtm-001-01/bucket", "no other bucket configured", "mimir-blocks"),
             blamed("AC-lgtm-001-02/http-json", "bucket", "mimir-blocks"),
             blamed("AC-lgtm-001-02/http-protobuf", "bucket", "mimir-blocks"),
             blamed("AC-lgtm-001-02/grpc", "bucket", "mimir-blocks"),

@@ -18,8 +18,8 @@ use crate::{
     signal::Signal,
 };
 
-/// Facts: `config.bucket`, `keys` (how many), `foreign` (keys of another layout), `elsewhere` (keys of this layout in other
-/// buckets).
+/// Facts: `other` (what the component says that it uses, where that is not this bucket), `keys` (how many), `foreign` (keys of
+/// another layout), `elsewhere` (keys of this layout in other buckets).
 pub(super) async fn usage(
     scene: &mut Scene<'_>,
     bucket: &str,
@@ -30,7 +30,7 @@ pub(super) async fn usage(
     match scene.configuration(component).await? {
         Ok(text) => {
             let configured = prediction::configured_bucket(signal_of(component), &text);
-            facts.insert("config.bucket".into(), json!(configured));
+            facts.insert("other".into(), json!(other_than(bucket, configured)));
         }
         Err(error) => return Ok(Told::Failed(error)),
     }
@@ -97,9 +97,9 @@ async fn try_versions(scene: &mut Scene<'_>, bucket: &str, probe: &str) -> Resul
 }
 
 /// Facts: `noncurrent` (enabled rules for all noncurrent versions), `incomplete` (what removes incomplete uploads: enabled rules, or the
-/// store itself, as MinIO does, which drops such rules), `early` (enabled rules that
+/// store itself, as MinIO does, which drops such rules; not the store with `rules_alone`), `early` (enabled rules that
 /// delete live objects before Tempo's own retention does).
-pub(super) async fn lifecycle(scene: &mut Scene<'_>, bucket: &str) -> Result<Told, RecordError> {
+pub(super) async fn lifecycle(scene: &mut Scene<'_>, bucket: &str, rules_alone: bool) -> Result<Told, RecordError> {
     let rules = match scene.ports.objects.lifecycle(bucket).await {
         Ok(rules) => rules,
         Err(error) => return Ok(Told::Failed(error)),
@@ -111,7 +111,9 @@ pub(super) async fn lifecycle(scene: &mut Scene<'_>, bucket: &str) -> Result<Tol
     let mut evidence = Evidence::new(EvidenceKind::Bucket, scene.keeper.unix_ns());
     evidence.request = Some(format!("lifecycle of s3://{bucket}"));
     let own_expiry = scene.ports.objects.incomplete_upload_expiry().await;
-    evidence.excerpt = Some(format!("{rules:?}; incomplete uploads removed by the store itself after {own_expiry:?}"));
+    let counted = if rules_alone { ", which does not count here" } else { "" };
+    evidence.excerpt =
+        Some(format!("{rules:?}; incomplete uploads removed by the store itself after {own_expiry:?}{counted}"));
     scene.evidence.push(evidence);
     let enabled: Vec<_> = rules.iter().filter(|rule| rule.enabled).collect();
     let early: Vec<String> = enabled
@@ -134,10 +136,16 @@ pub(super) async fn lifecycle(scene: &mut Scene<'_>, bucket: &str) -> Result<Tol
     let aborting = whole.iter().filter(|rule| rule.abort_incomplete_days.is_some()).map(|rule| rule.id.clone());
     let facts = Facts::from([
         ("noncurrent".to_owned(), json!(whole.iter().filter(|rule| rule.noncurrent_expire_days.is_some()).count())),
-        ("incomplete".to_owned(), json!(aborting.chain(own_expiry).collect::<Vec<_>>().len())),
+        ("incomplete".to_owned(), json!(aborting.chain(own_expiry.filter(|_| !rules_alone)).collect::<Vec<_>>().len())),
         ("early".to_owned(), json!(early)),
     ]);
     Ok(scene.facts(facts))
+}
+
+/// The bucket that a component is configured for, unless it is `bucket`.
+fn other_than(bucket: &str, configured: Option<String>) -> Vec<String> {
+    let configured = configured.unwrap_or_else(|| "no bucket at all".to_owned());
+    if configured == bucket { Vec::new() } else { vec![configured] }
 }
 
 fn keys(objects: &[ObjectSummary], wanted: impl Fn(&str) -> bool) -> Value {
@@ -157,5 +165,23 @@ fn has_layout_of(component: Component, key: &str) -> bool {
         Signal::Logs => is_loki_key(key),
         Signal::Traces => tempo_block::classify(key) != TempoObject::Foreign,
         Signal::Metrics => MimirObject::parse(key) != MimirObject::Foreign,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_component_that_is_configured_otherwise_is_told_from_one_that_is_not() {
+        for (configured, told) in [
+            (Some("loki-chunks"), None),
+            (Some("loki-chunks-2"), Some("loki-chunks-2")),
+            (Some(""), Some("")),
+            (None, Some("no bucket at all")),
+        ] {
+            let found = other_than("loki-chunks", configured.map(str::to_owned));
+            assert_eq!(found, told.into_iter().collect::<Vec<_>>(), "{configured:?}");
+        }
     }
 }

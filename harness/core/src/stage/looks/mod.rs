@@ -69,7 +69,9 @@ impl Glass {
                 buckets::usage(&mut scene, &bucket, component, &others).await?
             }
             Look::BucketVersions { bucket, probe } => buckets::versions(&mut scene, &bucket, &probe).await,
-            Look::BucketLifecycle { bucket } => buckets::lifecycle(&mut scene, &bucket).await?,
+            Look::BucketLifecycle { bucket, rules_alone } => {
+                buckets::lifecycle(&mut scene, &bucket, rules_alone).await?
+            }
             Look::Access { owners, buckets, probe } => access::probe(&mut scene, &owners, &buckets, &probe).await,
         };
         let received = ports.clock.now();
