@@ -13,6 +13,9 @@ use crate::{
     signal::Signal,
 };
 
+/// What findings call it when the check was not shown to be able to say no.
+const SHOWN_TO_FAIL: &str = "shown to fail";
+
 /// Judges one clause. An error means that the record is incomplete or was altered, never that the stack did wrong.
 pub fn judge(case: &Case, bodies: &dyn Bodies) -> Result<Judgement, BodyError> {
     let judgement = |verdict, findings, latency| Judgement { verdict, forced: case.forced, findings, latency };
@@ -81,7 +84,10 @@ fn judge_facts(case: &Case, rules: &[Rule]) -> (Verdict, Vec<Finding>) {
         Seen::Unseen { reason } => Err(format!("the look failed: {reason}")),
         Seen::Facts { .. } | Seen::Records { .. } => Ok(rules_of(broken_rules(rules, &control.observation))),
     });
-    let unshown = controls_that_said_yes(&case.controls, answers.collect());
+    let mut unshown = controls_that_said_yes(&case.controls, answers.collect());
+    if unshown.is_empty() {
+        unshown.extend(rules_that_none_broke(rules, &case.controls));
+    }
     if unshown.is_empty() { (Verdict::Pass, Vec::new()) } else { (Verdict::Inconclusive, unshown) }
 }
 
@@ -112,9 +118,8 @@ fn describe_fact(check: &Check, value: &serde_json::Value) -> String {
 /// One finding for each control in which the check failed to say no, and one if there was no control at all. `answers` holds the
 /// rules that each control broke, in the order of the controls, or why what it saw does not count.
 fn controls_that_said_yes(controls: &[Control], answers: Vec<Result<Vec<String>, String>>) -> Vec<Finding> {
-    const RULE: &str = "shown to fail";
     if controls.is_empty() {
-        return vec![Finding::new(RULE, "a state in which the check says no", "none was tried")];
+        return vec![Finding::new(SHOWN_TO_FAIL, "a state in which the check says no", "none was tried")];
     }
     controls
         .iter()
@@ -131,9 +136,27 @@ fn controls_that_said_yes(controls: &[Control], answers: Vec<Result<Vec<String>,
                     format!("no objection by: {}", silent.join(", "))
                 }
             };
-            Some(Finding::new(RULE, format!("the check says no to {}", control.name), found))
+            Some(Finding::new(SHOWN_TO_FAIL, format!("the check says no to {}", control.name), found))
         })
         .collect()
+}
+
+/// A finding that names the rules that no control was made to break. Rules that only ask for enough to look at need none: breaking
+/// them never turns a clause red.
+fn rules_that_none_broke(rules: &[Rule], controls: &[Control]) -> Option<Finding> {
+    let shown: Vec<&String> = controls.iter().flat_map(|control| &control.must_break).collect();
+    let unshown: Vec<&str> = rules
+        .iter()
+        .filter(|rule| !rule.about_amount && !shown.contains(&&rule.name))
+        .map(|rule| rule.name.as_str())
+        .collect();
+    (!unshown.is_empty()).then(|| {
+        Finding::new(
+            SHOWN_TO_FAIL,
+            "each rule broken by some control",
+            format!("none was made to break: {}", unshown.join(", ")),
+        )
+    })
 }
 
 /// The rules that these findings say are broken.
@@ -376,11 +399,7 @@ fn unshown_controls(
     }
     let mut findings = controls_that_said_yes(&case.controls, answers);
     if !sent.notices_a_phantom(yes, bodies)? {
-        findings.push(Finding::new(
-            "shown to fail",
-            "a record that was never sent to be reported missing",
-            "it was not",
-        ));
+        findings.push(Finding::new(SHOWN_TO_FAIL, "a record that was never sent to be reported missing", "it was not"));
     }
     Ok(findings)
 }

@@ -646,7 +646,7 @@ fn facts_scene() -> Scene {
     };
     scene.case.controls = vec![Control {
         name: "a bucket with a foreign key in it".into(),
-        must_break: vec!["alone".into()],
+        must_break: vec!["configured".into(), "alone".into()],
         observation: observation(Oracle::State, 1.0, facts(&[("foreign", json!(["probe"])), ("keys", json!(1))])),
     }];
     scene.saw(Oracle::State, 5.0, good_facts());
@@ -760,6 +760,35 @@ fn facts_hold_or_break_rule_by_rule() {
             &["shown to fail"],
         ),
         (
+            "a rule that broke in a control that was not made to break it",
+            |scene| scene.case.controls[0].must_break = vec!["alone".into()],
+            Verdict::Inconclusive,
+            &["shown to fail"],
+        ),
+        (
+            "one control for each rule",
+            |scene| {
+                let mut other = scene.case.controls[0].clone();
+                other.must_break = vec!["configured".into()];
+                scene.case.controls[0].must_break = vec!["alone".into()];
+                scene.case.controls.push(other);
+            },
+            Verdict::Pass,
+            &[],
+        ),
+        (
+            "one control for each rule, of which one holds",
+            |scene| {
+                let mut other = scene.case.controls[0].clone();
+                other.must_break = vec!["configured".into()];
+                other.observation.seen = good_facts();
+                scene.case.controls[0].must_break = vec!["alone".into()];
+                scene.case.controls.push(other);
+            },
+            Verdict::Inconclusive,
+            &["shown to fail"],
+        ),
+        (
             "a control whose look failed",
             |scene| scene.case.controls[0].observation.seen = unseen(),
             Verdict::Inconclusive,
@@ -776,6 +805,23 @@ fn facts_hold_or_break_rule_by_rule() {
         let mut scene = facts_scene();
         change(&mut scene);
         assert_eq!(scene.verdict_and_rules(), (*verdict, rules.iter().map(ToString::to_string).collect()), "{name}");
+    }
+}
+
+#[test]
+fn the_rules_that_no_control_was_made_to_break_are_named_but_for_those_about_amounts() {
+    for (must_break, named) in [
+        (vec!["configured", "alone"], None),
+        (vec!["configured", "alone", "used"], None),
+        (vec!["configured"], Some("none was made to break: alone")),
+        (vec!["alone"], Some("none was made to break: configured")),
+        (vec![], Some("none was made to break: configured, alone")),
+    ] {
+        let mut scene = facts_scene();
+        scene.case.controls[0].must_break = must_break.iter().map(ToString::to_string).collect();
+        scene.case.controls[0].observation.seen = facts(&[]);
+        let found: Vec<String> = scene.judged().findings.into_iter().map(|finding| finding.found).collect();
+        assert_eq!(found, named.into_iter().collect::<Vec<_>>(), "{must_break:?}");
     }
 }
 
