@@ -1,7 +1,7 @@
 # The only door: every target is one line.
 LGTM_VERIFY = cargo run --quiet --package scenarios --bin lgtm-verify --
 
-.PHONY: help verify prove test lint bench snapshot accept stack-up stack-down clean-runs
+.PHONY: help verify prove test lint bench snapshot accept stack-up stack-down kind-up kind-down clean-runs
 
 help: ## Show the targets.
 	@grep -E '^[a-z-]+: ##' $(MAKEFILE_LIST) | sed 's/: ## /\t/' | expand -t 14
@@ -32,6 +32,12 @@ stack-up: ## Start the stack and leave it up.
 
 stack-down: ## End the stack and remove its data.
 	$(LGTM_VERIFY) stack down
+
+kind-up: ## Make a kind cluster with the stack in it, or bring the one that is up to what is wanted.
+	$(LGTM_VERIFY) kind up
+
+kind-down: ## Remove the kind cluster and everything that is known about it.
+	$(LGTM_VERIFY) kind down
 
 clean-runs: ## Remove the recorded runs.
 	rm -rf reports/runs

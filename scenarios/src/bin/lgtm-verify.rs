@@ -2,6 +2,7 @@
 
 use std::{
     io::{IsTerminal, Write},
+    net::SocketAddr,
     num::NonZeroUsize,
     path::PathBuf,
     process::ExitCode,
@@ -14,6 +15,7 @@ use futures::FutureExt;
 use harness_adapters::{
     SystemClock,
     targets::blueprint::{Override, Profile},
+    targets::kind::{Gateway, ImageSource, KindSpec, PullPolicy},
     targets::local::Folders,
 };
 use harness_core::{
@@ -63,6 +65,12 @@ enum Command {
     /// Build, start, show or end the local stack.
     #[command(subcommand)]
     Stack(StackCommand),
+    /// Make, show or remove a kind cluster with the stack in it.
+    #[command(subcommand)]
+    Kind(KindCommand),
+    /// Serve as Loki's gateway; what runs in the cluster.
+    #[command(hide = true)]
+    Gateway(GatewayArguments),
 }
 
 #[derive(Args)]
@@ -228,6 +236,57 @@ enum StackCommand {
     },
 }
 
+#[derive(Subcommand)]
+enum KindCommand {
+    /// Make the cluster, or bring the one that is up to what is wanted.
+    Up(KindArguments),
+    /// Show how every part of it stands.
+    Status,
+    /// Remove the cluster and everything that is known about it.
+    Down,
+}
+
+#[derive(Args)]
+struct KindArguments {
+    /// The cluster's name.
+    #[arg(long, env = "LGTM_VERIFY_KIND_CLUSTER", default_value = "lgtm-verify")]
+    name: String,
+    /// The stack's timers: fast or deployed.
+    #[arg(long, env = "LGTM_VERIFY_PROFILE", default_value = "fast")]
+    profile: Profile,
+    /// Where images come from: built (the servers built here, without a registry) or pulled.
+    #[arg(long, env = "LGTM_VERIFY_IMAGES", default_value = "built")]
+    images: ImageSource,
+    /// A mirror to put before the names of pulled images.
+    #[arg(long, env = "LGTM_VERIFY_IMAGE_PREFIX", value_name = "PREFIX")]
+    image_prefix: Option<String>,
+    /// When the node asks a registry: Always, IfNotPresent or Never.
+    #[arg(long, env = "LGTM_VERIFY_IMAGE_PULL_POLICY", value_name = "POLICY")]
+    image_pull_policy: Option<PullPolicy>,
+    /// The image of the node, instead of kind's own.
+    #[arg(long, env = "LGTM_VERIFY_NODE_IMAGE", value_name = "IMAGE")]
+    node_image: Option<String>,
+}
+
+#[derive(Args)]
+struct GatewayArguments {
+    /// Where it serves HTTP.
+    #[arg(long)]
+    http: SocketAddr,
+    /// Where it serves gRPC.
+    #[arg(long)]
+    grpc: SocketAddr,
+    /// The host of the write process.
+    #[arg(long)]
+    write: String,
+    /// The host of the read process.
+    #[arg(long)]
+    read: String,
+    /// The host of the backend process.
+    #[arg(long)]
+    backend: String,
+}
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     match dispatch(cli.command) {
@@ -272,6 +331,12 @@ fn dispatch(command: Command) -> anyhow::Result<ExitStatus> {
         }
         Command::Prove(arguments) => prove(arguments),
         Command::Stack(command) => stack(command),
+        Command::Kind(command) => kind(command),
+        Command::Gateway(GatewayArguments { http, grpc, write, read, backend }) => {
+            let gateway = Gateway { http, grpc, write, read, backend };
+            threads()?.block_on(cli::serve_gateway(gateway, interrupted()))?;
+            Ok(ExitStatus::Passed)
+        }
     }
 }
 
@@ -384,6 +449,33 @@ fn stack(command: StackCommand) -> anyhow::Result<ExitStatus> {
         }
         StackCommand::Supervise { folder } => {
             harness_adapters::targets::local::supervise(&folder)?;
+            Ok(ExitStatus::Passed)
+        }
+    }
+}
+
+fn kind(command: KindCommand) -> anyhow::Result<ExitStatus> {
+    match command {
+        KindCommand::Up(arguments) => {
+            let spec = KindSpec {
+                name: arguments.name,
+                profile: arguments.profile,
+                images: arguments.images,
+                image_prefix: arguments.image_prefix,
+                pull_policy: arguments.image_pull_policy,
+                node_image: arguments.node_image,
+                program: std::env::current_exe().context("this program's own path")?,
+            };
+            let progress = BuildProgress::new(std::io::stderr().is_terminal());
+            print(&threads()?.block_on(cli::kind_up(&spec, &folders()?, &SystemClock::start(), &progress))?)
+        }
+        KindCommand::Status => {
+            let (text, ready) = threads()?.block_on(cli::kind_status(&folders()?))?;
+            print(&text)?;
+            Ok(if ready { ExitStatus::Passed } else { ExitStatus::SetUpRefused })
+        }
+        KindCommand::Down => {
+            anstream::eprintln!("{}", threads()?.block_on(cli::kind_down(&folders()?))?);
             Ok(ExitStatus::Passed)
         }
     }

@@ -3,6 +3,7 @@
 mod commands;
 mod doctor;
 pub mod inspect;
+mod kind;
 mod progress;
 mod prove;
 mod run;
@@ -10,6 +11,7 @@ mod session;
 
 pub use commands::{ListFormat, accept, explain, list, recheck, report};
 pub use doctor::doctor;
+pub use kind::{kind_down, kind_status, kind_up, serve_gateway};
 pub use progress::{BuildProgress, RunProgress};
 pub use prove::{
     Blamed, Outcome, Proof, ProveOptions, SABOTAGES, Sabotage, Surprise, describe_proofs, prove, prove_status,

@@ -1,31 +1,35 @@
-use std::{
-    fs, io,
-    path::{Path, PathBuf},
-    process::Stdio,
-    time::Duration,
-};
+use std::time::Duration;
 
+use async_trait::async_trait;
 use harness_core::ports::Versioning;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use thiserror::Error;
-use tokio::{io::AsyncWriteExt, process::Command};
 
 use super::{
-    Credentials, Override, Program, RenderError,
+    Credentials, KeyPair, Override, Program, RenderError,
     log::redact,
-    overrides::Change,
+    overrides::{BUCKETS as NAMES, Change},
     render::{fill_in, yaml},
 };
 
 /// The name under which `mc` knows the store.
-const ALIAS: &str = "stack";
+pub(in crate::targets) const ALIAS: &str = "stack";
 
 /// The buckets as wanted.
 pub(in crate::targets) const BUCKETS: &str = include_str!("../../../../../stack/buckets/buckets.yaml");
 
 /// What a component's user may do, in its own bucket.
 pub(in crate::targets) const POLICY: &str = include_str!("../../../../../stack/buckets/policy.json");
+
+/// What the harness' own user may do, where it is not the store's owner.
+const HARNESS_POLICY: &str = include_str!("../../../../../stack/buckets/harness-policy.json");
+
+/// The bucket for what runs leave behind.
+const RESULTS: &str = "lgtm-verify-results";
+
+/// What MinIO says of a policy that a user has already.
+const ATTACHED_ALREADY: &str = "already in effect";
 
 /// How long one command of `mc` may take.
 const MC_LIMIT: Duration = Duration::from_secs(60);
@@ -51,105 +55,108 @@ struct Rule {
 
 /// Why the buckets are not as they should be.
 #[derive(Debug, Error)]
-pub(in crate::targets) enum BucketsError {
+pub enum BucketsError {
+    /// A file of ours.
     #[error(transparent)]
     Render(#[from] RenderError),
-    #[error("the policy of {bucket} cannot be filled in")]
-    Policy { bucket: String, source: minijinja::Error },
-    #[error("{path}")]
-    File { path: PathBuf, source: io::Error },
+    /// A policy of ours.
+    #[error("the policy {name} cannot be filled in")]
+    Policy {
+        /// The policy.
+        name: String,
+        /// What is wrong with it.
+        source: minijinja::Error,
+    },
+    /// MinIO's client.
     #[error("mc {what} failed: {said}")]
-    Mc { what: String, said: String },
+    Mc {
+        /// The first words of the command.
+        what: String,
+        /// What it said, or why it could not be run.
+        said: String,
+    },
 }
 
-/// Makes buckets, users and policies in a new store. Uses MinIO's own client: users and policies are not S3.
+/// Runs MinIO's client, which knows the store as [`ALIAS`] and signs in as its owner.
+#[async_trait]
+pub(in crate::targets) trait Mc: Send + Sync {
+    /// What `mc ARGUMENTS` prints when it is given `input`, or what it said when it failed. Keys must go through its environment and
+    /// `input` alone.
+    async fn run(&self, arguments: &[String], input: Option<&str>) -> Result<String, String>;
+}
+
+/// Makes buckets, users and policies in a store; what is there already is left or brought up to date. Uses MinIO's own client:
+/// users and policies are not S3.
 pub(in crate::targets) struct Maker<'a> {
-    pub(in crate::targets) mc: &'a Path,
-    /// `host:port` of the store.
-    pub(in crate::targets) store: String,
+    pub(in crate::targets) mc: &'a dyn Mc,
     pub(in crate::targets) credentials: &'a Credentials,
-    /// A folder for the client's own files.
-    pub(in crate::targets) folder: &'a Path,
 }
 
 impl Maker<'_> {
-    /// Everything that a new store needs: buckets as wanted, and for each program a user that opens its bucket only. Returns how
-    /// long the store keeps incomplete uploads, as it says itself.
+    /// Everything that a store needs: buckets as wanted, and for each program a user that opens its bucket only. Returns how long
+    /// the store keeps incomplete uploads, as it says itself.
     pub(in crate::targets) async fn make(&self, overrides: &[Override]) -> Result<Option<String>, BucketsError> {
-        fs::create_dir_all(self.folder)
-            .map_err(|source| BucketsError::File { path: self.folder.to_owned(), source })?;
         let buckets = wanted(overrides)?;
-        let names = buckets.iter().map(|bucket| format!("{ALIAS}/{}", bucket.name));
-        self.run(std::iter::once("mb".to_owned()).chain(names).collect(), None).await?;
+        self.make_buckets(buckets.iter().map(|bucket| bucket.name.as_str())).await?;
         let all = buckets.iter().map(|bucket| self.settle(bucket));
         futures::future::try_join_all(all).await?;
-        let settings = self.run(["admin", "config", "get", ALIAS, "api"].map(str::to_owned).to_vec(), None).await?;
+        let settings = self.run(&["admin", "config", "get", ALIAS, "api"], None).await?;
         Ok(incomplete_upload_expiry(&settings))
+    }
+
+    /// A user for the harness, which opens every bucket of the stack and its own, and the bucket for results.
+    pub(in crate::targets) async fn make_harness(&self, pair: &KeyPair) -> Result<(), BucketsError> {
+        let policy = filled("lgtm-verify", HARNESS_POLICY, json!({"buckets": NAMES}))?;
+        self.make_user(pair, "lgtm-verify", &policy).await?;
+        self.make_buckets([RESULTS]).await
+    }
+
+    async fn make_buckets(&self, names: impl IntoIterator<Item = &str>) -> Result<(), BucketsError> {
+        let places: Vec<String> = names.into_iter().map(|name| format!("{ALIAS}/{name}")).collect();
+        let words: Vec<&str> =
+            ["mb", "--ignore-existing"].into_iter().chain(places.iter().map(String::as_str)).collect();
+        self.run(&words, None).await.map(drop)
     }
 
     async fn settle(&self, bucket: &Bucket) -> Result<(), BucketsError> {
         let place = format!("{ALIAS}/{}", bucket.name);
-        let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
         match bucket.versioning {
-            Versioning::Enabled => drop(self.run(words(&["version", "enable", &place]), None).await?),
-            Versioning::Suspended => drop(self.run(words(&["version", "suspend", &place]), None).await?),
+            Versioning::Enabled => drop(self.run(&["version", "enable", &place], None).await?),
+            Versioning::Suspended => drop(self.run(&["version", "suspend", &place], None).await?),
             Versioning::Off => {}
         }
         if !bucket.lifecycle.is_empty() {
-            self.run(words(&["ilm", "rule", "import", &place]), Some(lifecycle(&bucket.lifecycle).to_string())).await?;
+            let rules = lifecycle(&bucket.lifecycle).to_string();
+            self.run(&["ilm", "rule", "import", &place], Some(&rules)).await?;
         }
         if let Some(program) = owner(&bucket.name)
             && let Some(pair) = self.credentials.programs.get(&program)
         {
-            let path = self.folder.join(format!("{}.policy.json", bucket.name));
-            let policy = policy(&bucket.name)?;
-            fs::write(&path, policy).map_err(|source| BucketsError::File { path: path.clone(), source })?;
-            let keys = format!("{}\n{}\n", pair.access_key_id, pair.secret_access_key);
-            self.run(words(&["admin", "user", "add", ALIAS]), Some(keys)).await?;
-            let file = path.to_string_lossy();
-            self.run(words(&["admin", "policy", "create", ALIAS, &bucket.name, &file]), None).await?;
-            let attach = ["admin", "policy", "attach", ALIAS, &bucket.name, "--user", &pair.access_key_id];
-            self.run(words(&attach), None).await?;
+            self.make_user(pair, &bucket.name, &policy(&bucket.name)?).await?;
         }
         Ok(())
     }
 
-    /// Runs `mc` and returns what it prints. Keys go through its environment and its standard input, never through its arguments.
-    async fn run(&self, arguments: Vec<String>, input: Option<String>) -> Result<String, BucketsError> {
-        let what = arguments.iter().take(3).cloned().collect::<Vec<_>>().join(" ");
-        let failed = |said: String| BucketsError::Mc {
-            what: what.clone(),
-            said: redact(said.trim(), self.credentials.secrets()),
-        };
-        let root = &self.credentials.root;
-        let host = format!("http://{}:{}@{}", root.access_key_id, root.secret_access_key, self.store);
-        let mut child = Command::new(self.mc)
-            .arg("--config-dir")
-            .arg(self.folder)
-            .args(&arguments)
-            .env_clear()
-            // Without one it looks for a home in ways that not every machine has.
-            .env("HOME", self.folder)
-            .env(format!("MC_HOST_{ALIAS}"), host)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .map_err(|error| failed(error.to_string()))?;
-        if let Some(mut stdin) = child.stdin.take()
-            && let Some(input) = input
-        {
-            stdin.write_all(input.as_bytes()).await.map_err(|error| failed(error.to_string()))?;
+    /// A user with `pair`, who may do what `policy` (named `name`) says.
+    async fn make_user(&self, pair: &KeyPair, name: &str, policy: &str) -> Result<(), BucketsError> {
+        let keys = format!("{}\n{}\n", pair.access_key_id, pair.secret_access_key);
+        self.run(&["admin", "user", "add", ALIAS], Some(&keys)).await?;
+        self.run(&["admin", "policy", "create", ALIAS, name, "/dev/stdin"], Some(policy)).await?;
+        let attach = ["admin", "policy", "attach", ALIAS, name, "--user", &pair.access_key_id];
+        match self.run(&attach, None).await {
+            Err(BucketsError::Mc { said, .. }) if said.contains(ATTACHED_ALREADY) => Ok(()),
+            other => other.map(drop),
         }
-        let answer = tokio::time::timeout(MC_LIMIT, child.wait_with_output())
+    }
+
+    /// Runs `mc` and returns what it prints.
+    async fn run(&self, words: &[&str], input: Option<&str>) -> Result<String, BucketsError> {
+        let what = words.iter().take(3).copied().collect::<Vec<_>>().join(" ");
+        let arguments: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
+        tokio::time::timeout(MC_LIMIT, self.mc.run(&arguments, input))
             .await
-            .map_err(|_| failed(format!("no end after {} s", MC_LIMIT.as_secs())))?
-            .map_err(|error| failed(error.to_string()))?;
-        if answer.status.success() {
-            return Ok(String::from_utf8_lossy(&answer.stdout).into_owned());
-        }
-        Err(failed(String::from_utf8_lossy(&[answer.stdout, answer.stderr].concat()).into_owned()))
+            .unwrap_or_else(|_| Err(format!("no end after {} s", MC_LIMIT.as_secs())))
+            .map_err(|said| BucketsError::Mc { what, said: redact(said.trim(), self.credentials.secrets()) })
     }
 }
 
@@ -181,8 +188,11 @@ fn owner(bucket: &str) -> Option<Program> {
 }
 
 fn policy(bucket: &str) -> Result<String, BucketsError> {
-    fill_in(POLICY, json!({"bucket": bucket}))
-        .map_err(|source| BucketsError::Policy { bucket: bucket.to_owned(), source })
+    filled(bucket, POLICY, json!({"bucket": bucket}))
+}
+
+fn filled(name: &str, template: &str, context: Value) -> Result<String, BucketsError> {
+    fill_in(template, context).map_err(|source| BucketsError::Policy { name: name.to_owned(), source })
 }
 
 /// As `PutBucketLifecycleConfiguration` has it, in `mc`'s JSON.
@@ -205,8 +215,9 @@ fn lifecycle(rules: &[Rule]) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Mutex, PoisonError};
+
     use super::*;
-    use crate::targets::blueprint::overrides::BUCKETS as NAMES;
 
     #[test]
     fn every_bucket_has_an_owner_and_no_rule_deletes_live_objects() {
@@ -248,5 +259,60 @@ mod tests {
                 .collect();
             assert_eq!(resources, [format!("arn:aws:s3:::{bucket}"), format!("arn:aws:s3:::{bucket}/*")]);
         }
+    }
+
+    #[test]
+    fn the_harness_opens_the_buckets_of_the_stack_and_its_own_and_no_other() {
+        let text = filled("lgtm-verify", HARNESS_POLICY, json!({"buckets": NAMES})).unwrap();
+        let policy: Value = serde_json::from_str(&text).unwrap();
+        let mut expected: Vec<String> = NAMES
+            .iter()
+            .flat_map(|bucket| [format!("arn:aws:s3:::{bucket}"), format!("arn:aws:s3:::{bucket}/*")])
+            .collect();
+        expected.push("arn:aws:s3:::lgtm-verify-*".to_owned());
+        assert_eq!(policy["Statement"][0]["Resource"], json!(expected));
+        assert!(RESULTS.starts_with("lgtm-verify-"));
+    }
+
+    /// Writes down what it is asked to run; `answer` is what each command gets.
+    struct Scribe {
+        heard: Mutex<Vec<String>>,
+        answer: fn(&[String]) -> Result<String, String>,
+    }
+
+    #[async_trait]
+    impl Mc for Scribe {
+        async fn run(&self, arguments: &[String], _input: Option<&str>) -> Result<String, String> {
+            self.heard.lock().unwrap_or_else(PoisonError::into_inner).push(arguments.join(" "));
+            (self.answer)(arguments)
+        }
+    }
+
+    #[tokio::test]
+    async fn no_secret_is_an_argument_and_what_is_there_already_is_no_error() {
+        let attached = |words: &[String]| match words.get(2).map(String::as_str) {
+            Some("attach") => Err("The specified policy change is already in effect.".to_owned()),
+            _ => Ok(String::new()),
+        };
+        let mc = Scribe { heard: Mutex::default(), answer: attached };
+        let credentials = Credentials::random().unwrap();
+        let maker = Maker { mc: &mc, credentials: &credentials };
+        maker.make(&[]).await.unwrap();
+        maker.make_harness(&credentials.root).await.unwrap();
+        let heard = mc.heard.into_inner().unwrap().join("\n");
+        for secret in credentials.secrets() {
+            assert!(!heard.contains(secret), "{heard}");
+        }
+        for bucket in NAMES {
+            assert!(heard.contains(&format!("admin policy attach {ALIAS} {bucket} --user")), "{heard}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_refusal_names_the_command_and_no_secret() {
+        let mc = Scribe { heard: Mutex::default(), answer: |_| Err("no such host\n".to_owned()) };
+        let credentials = Credentials::random().unwrap();
+        let error = Maker { mc: &mc, credentials: &credentials }.make(&[]).await.unwrap_err();
+        assert_eq!(error.to_string(), "mc mb --ignore-existing stack/loki-chunks failed: no such host");
     }
 }

@@ -62,7 +62,7 @@ pub enum CredentialsError {
 }
 
 impl KeyPair {
-    fn random(name: &str) -> Result<Self, CredentialsError> {
+    pub(in crate::targets) fn random(name: &str) -> Result<Self, CredentialsError> {
         let hex = |bytes: usize| {
             let mut random = vec![0; bytes];
             SysRng.try_fill_bytes(&mut random).map_err(CredentialsError::Random)?;

@@ -12,6 +12,7 @@ mod progress;
 mod render;
 mod role;
 
+pub use buckets::BucketsError;
 pub use build::{BuildError, Programs, build};
 pub use credentials::{Credentials, CredentialsError, KeyPair};
 pub use overrides::{Override, OverrideError};
@@ -20,10 +21,10 @@ pub use progress::{Event, Progress, Silent};
 pub use render::{Profile, RenderError};
 pub use role::{Role, UnknownRole};
 pub(in crate::targets) use {
-    buckets::{BUCKETS, BucketsError, Maker, POLICY},
+    buckets::{ALIAS, BUCKETS, Maker, Mc, POLICY},
     build::remove_folder,
     gateway::{Upstream, Upstreams, serve_grpc, serve_http},
     log::{is_error, is_problem, last, redact},
     overrides::{nearest, whose_keys},
-    render::{Plan, Sockets, Store, Surroundings, configuration, sources},
+    render::{Plan, Sockets, Store, Surroundings, configuration, fill_in, sources, yaml},
 };

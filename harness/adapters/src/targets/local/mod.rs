@@ -10,6 +10,7 @@ mod client;
 mod control;
 mod folders;
 mod lease;
+mod mc;
 mod places;
 mod process;
 mod ready;

@@ -22,6 +22,7 @@ use super::{
     ComponentState, Failure, Linger, Phase, SpecError, StackPhase, StackSpec, StackState, StateError,
     control::{self, Answer, Request},
     lease::{Ending, SupervisorLock},
+    mc::LocalMc,
     places::{self, Ports, PortsError, Socket},
     process::{self, ProcessError},
     ready::{Asker, until},
@@ -350,10 +351,11 @@ impl Supervisor {
             return Err(StackError::Store(failure));
         }
         let store = lock(&self.ports).address(Component::Minio, Socket::Http).to_string();
-        let mc = self.spec.program(Component::Minio, Program::Mc).map_err(StartError::from)?;
+        let program = self.spec.program(Component::Minio, Program::Mc).map_err(StartError::from)?;
         let folder = self.folder.join("mc");
-        let maker = Maker { mc, store, credentials: &self.credentials, folder: &folder };
-        let expiry = maker.make(&self.spec.overrides).await?;
+        fs::create_dir_all(&folder).map_err(|source| StartError::File { path: folder.clone(), source })?;
+        let mc = LocalMc { program, store, root: &self.credentials.root, folder };
+        let expiry = Maker { mc: &mc, credentials: &self.credentials }.make(&self.spec.overrides).await?;
         self.change(|state| state.incomplete_upload_expiry = expiry);
         if self.spec.selection.loki {
             self.open_gateway()?;

@@ -1,0 +1,72 @@
+use k8s_openapi::api::core::v1::Namespace;
+use kube::{
+    Api, Client, Config,
+    api::{ApiResource, DynamicObject, GroupVersionKind, Patch, PatchParams},
+    config::{KubeConfigOptions, Kubeconfig},
+};
+use std::path::Path;
+
+use super::KindError;
+
+/// Under which name the cluster remembers who set what.
+const MANAGER: &str = "lgtm-verify";
+
+/// A cluster's API.
+#[derive(Clone)]
+pub(super) struct Cluster {
+    pub(super) client: Client,
+    address: String,
+}
+
+impl Cluster {
+    /// The cluster that the kubeconfig at `path` opens.
+    pub(super) async fn connect(path: &Path) -> Result<Self, KindError> {
+        let failed = |reason: String| KindError::Kubeconfig { path: path.to_owned(), reason };
+        let kubeconfig = Kubeconfig::read_from(path).map_err(|error| failed(crate::causes(&error)))?;
+        let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
+            .await
+            .map_err(|error| failed(crate::causes(&error)))?;
+        let address = config.cluster_url.to_string();
+        let client = Client::try_from(config).map_err(|error| failed(crate::causes(&error)))?;
+        Ok(Self { client, address })
+    }
+
+    /// Why the API did not do `what`.
+    pub(super) fn error(&self, what: impl Into<String>, error: &kube::Error) -> KindError {
+        let reason = match error {
+            kube::Error::Api(status) => status.message.clone(),
+            other => crate::causes(other),
+        };
+        KindError::Api { address: self.address.clone(), what: what.into(), reason }
+    }
+
+    /// What tells this cluster from every other: the UID of kube-system.
+    pub(super) async fn uid(&self) -> Result<String, KindError> {
+        let what = "read the namespace kube-system";
+        let found = Api::<Namespace>::all(self.client.clone()).get("kube-system").await;
+        let found = found.map_err(|error| self.error(what, &error))?;
+        Ok(found.metadata.uid.unwrap_or_default())
+    }
+
+    /// Brings `objects` about, one after the other: what differs is changed, what others set is taken over.
+    pub(super) async fn apply(&self, objects: &[DynamicObject]) -> Result<(), KindError> {
+        for object in objects {
+            self.apply_one(object).await?;
+        }
+        Ok(())
+    }
+
+    async fn apply_one(&self, object: &DynamicObject) -> Result<(), KindError> {
+        let kind = object.types.as_ref().and_then(|types| GroupVersionKind::try_from(types).ok());
+        let name = object.metadata.name.clone().unwrap_or_default();
+        let what = format!("apply {} {name}", kind.as_ref().map_or("object", |kind| kind.kind.as_str()));
+        let resource = kind.map(|kind| ApiResource::from_gvk(&kind)).unwrap_or_else(|| ApiResource::erase::<Namespace>(&()));
+        let api: Api<DynamicObject> = match &object.metadata.namespace {
+            Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, &resource),
+            None => Api::all_with(self.client.clone(), &resource),
+        };
+        // A name that the API does not know is a mistake of ours, not something to leave out.
+        let how = PatchParams::apply(MANAGER).force().validation_strict();
+        api.patch(&name, &how, &Patch::Apply(object)).await.map(drop).map_err(|error| self.error(what, &error))
+    }
+}
