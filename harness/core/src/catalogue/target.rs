@@ -32,6 +32,11 @@ impl Target {
             Self::Cluster => "cluster",
         }
     }
+
+    /// Whether something runs there, with timers that a profile sets.
+    pub fn has_timers(self) -> bool {
+        self != Self::Tree
+    }
 }
 
 impl fmt::Display for Target {

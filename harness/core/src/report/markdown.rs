@@ -34,22 +34,26 @@ fn head(report: &Report) -> String {
         escaped(&run.started),
         run.duration_s,
         if run.complete { "complete" } else { "**incomplete**: not everything came to its end" },
-        escaped(&stack(report)),
+        escaped(&stack(&report.stack)),
         escaped(&criterion_counts(report)),
-        clause_counts(report),
+        clause_counts(&report.summary),
     )
 }
 
 fn table(report: &Report) -> String {
-    let legend = Verdict::ALL.map(|verdict| format!("{} {}", mark(verdict), verdict.word().replace('_', " ")));
     let rows: String = report.criteria.iter().map(|criterion| row(report, criterion)).collect();
     format!(
         "\n## Criteria\n\n\
          | Criterion | Title | Status | Reason | Clauses | Findings | Latency | Objects |\n\
          |---|---|---|---|---|---|---|---|\n\
          {rows}\n{}\n",
-        legend.join(", ")
+        legend()
     )
+}
+
+/// What the marks mean.
+pub(super) fn legend() -> String {
+    Verdict::ALL.map(|verdict| format!("{} {}", mark(verdict), verdict.word().replace('_', " "))).join(", ")
 }
 
 fn row(report: &Report, criterion: &CriterionReport) -> String {
@@ -164,7 +168,7 @@ fn design(report: &Report) -> String {
 }
 
 /// The mark of a verdict in the table.
-fn mark(verdict: Verdict) -> char {
+pub(super) fn mark(verdict: Verdict) -> char {
     match verdict {
         Verdict::Pass => '✓',
         Verdict::Fail => '✗',
@@ -175,13 +179,13 @@ fn mark(verdict: Verdict) -> char {
     }
 }
 
-fn capitalised(text: &str) -> String {
+pub(super) fn capitalised(text: &str) -> String {
     let mut characters = text.chars();
     characters.next().map_or_else(String::new, |first| first.to_uppercase().chain(characters).collect())
 }
 
 /// Text that reads as it is, in one line, wherever it stands: in a paragraph, an item, a cell.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let text = line(text);
     let mut escaped = String::with_capacity(text.len());
     let mut before = ' ';

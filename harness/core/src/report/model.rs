@@ -13,13 +13,16 @@ use crate::{
 pub const SCHEMA: &str = "lgtm-verify/1";
 
 /// The profile with the timers of the deployment, the only one under which a criterion is verified without a reservation.
-const DEPLOYED: &str = "deployed";
+pub(super) const DEPLOYED: &str = "deployed";
 
 /// The rule that a clause breaks which no scenario decides.
 const COVERED: &str = "covered";
 
 /// The rule that a clause breaks which the filters left out.
 const SELECTED: &str = "selected";
+
+/// Why a criterion is undefined.
+pub(super) const UNDEFINED: &str = "the design numbers it and defines it nowhere";
 
 /// Everything a report says, in the order in which it says it. This is the JSON report, field by field.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -204,7 +207,11 @@ impl Report {
             target,
             profile: run.map(|run| run.profile.clone()).unwrap_or_default(),
             stack: run.map(|run| run.stack.clone()).unwrap_or_default(),
-            summary: summary(&criteria),
+            summary: Summary::of(
+                CriterionStatus::ALL.map(CriterionStatus::word),
+                criteria.iter().map(|criterion| criterion.status.word()),
+                criteria.iter().flat_map(|criterion| &criterion.clauses).map(|clause| clause.verdict),
+            ),
             criteria,
             findings_about_design: catalogue.findings.iter().map(design_finding).collect(),
         }
@@ -314,11 +321,12 @@ fn roll_up(catalogue: &Catalogue, criteria: &mut [CriterionReport], target: Targ
     }
 }
 
-fn gather(
+/// What `own` says of the clauses of `criterion`, then of those of the criteria that it includes, each criterion once.
+pub(super) fn gather<T: Copy>(
     catalogue: &Catalogue,
     criterion: &Criterion,
-    own: &BTreeMap<CriterionId, Vec<(Verdict, bool)>>,
-    clauses: &mut Vec<(Verdict, bool)>,
+    own: &BTreeMap<CriterionId, Vec<T>>,
+    clauses: &mut Vec<T>,
     seen: &mut BTreeSet<CriterionId>,
 ) {
     if !seen.insert(criterion.id.clone()) {
@@ -337,7 +345,7 @@ fn status(
     profile: &str,
 ) -> (CriterionStatus, String) {
     if criterion.level == Level::Undefined {
-        return (CriterionStatus::Undefined, "the design numbers it and defines it nowhere".to_owned());
+        return (CriterionStatus::Undefined, UNDEFINED.to_owned());
     }
     let count = |wanted: Verdict| clauses.iter().filter(|(verdict, _)| *verdict == wanted).count();
     let shown = clauses.len() - count(Verdict::NotApplicable);
@@ -375,16 +383,21 @@ fn status(
     (CriterionStatus::NotVerified, format!("{}; passed {of_all}", rest.join(", ")))
 }
 
-fn summary(criteria: &[CriterionReport]) -> Summary {
-    let mut clauses: BTreeMap<String, usize> =
-        Verdict::ALL.iter().map(|verdict| (verdict.word().to_owned(), 0)).collect();
-    let mut statuses: BTreeMap<String, usize> =
-        CriterionStatus::ALL.iter().map(|status| (status.word().to_owned(), 0)).collect();
-    for criterion in criteria {
-        *statuses.entry(criterion.status.word().to_owned()).or_default() += 1;
-        for clause in &criterion.clauses {
-            *clauses.entry(clause.verdict.word().to_owned()).or_default() += 1;
+impl Summary {
+    /// Counts them; every verdict and every one of `words` is told, if only with 0.
+    pub(super) fn of<'a>(
+        words: impl IntoIterator<Item = &'a str>,
+        criteria: impl Iterator<Item = &'a str>,
+        verdicts: impl Iterator<Item = Verdict>,
+    ) -> Self {
+        let mut clauses: BTreeMap<String, usize> = Verdict::ALL.map(|verdict| (verdict.word().to_owned(), 0)).into();
+        let mut statuses: BTreeMap<String, usize> = words.into_iter().map(|word| (word.to_owned(), 0)).collect();
+        for status in criteria {
+            *statuses.entry(status.to_owned()).or_default() += 1;
         }
+        for verdict in verdicts {
+            *clauses.entry(verdict.word().to_owned()).or_default() += 1;
+        }
+        Self { clauses, criteria: statuses }
     }
-    Summary { clauses, criteria: statuses }
 }

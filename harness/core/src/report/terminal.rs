@@ -1,6 +1,6 @@
 use super::{
     ClauseReport, CriterionReport, Report,
-    words::{clause_counts, criterion_counts, is_problem, line, predicted, stack, upper},
+    words::{clause_counts, criterion_counts, is_problem, line, predicted, stack, upper, wrapped},
 };
 use crate::verdict::Verdict;
 
@@ -60,7 +60,7 @@ impl Page {
                 run.id, run.seed, report.target, report.profile, run.started, run.duration_s
             ),
         );
-        text.push_str(&self.wrapped("", &format!("stack: {}", stack(report))));
+        text.push_str(&self.wrapped("", &format!("stack: {}", stack(&report.stack))));
         if !run.changes.is_empty() {
             text.push_str(&self.wrapped("", &format!("changes: {}", line(&run.changes.join(", ")))));
         }
@@ -90,7 +90,7 @@ impl Page {
         let id_width = self.id_width;
         let mut text = self.wrapped(&plain, &format!("{id:id_width$}  {}", told.trim_start()));
         if self.style.colour == Colour::Always {
-            text = text.replacen(word, &format!("\u{1b}[{colour}m{word}\u{1b}[0m"), 1);
+            text = text.replacen(word, &coloured(word, colour), 1);
         }
         if is_problem(clause) {
             for finding in &clause.findings {
@@ -117,36 +117,22 @@ impl Page {
             ),
         ));
         text.push_str(&self.wrapped("", &format!("criteria: {}", criterion_counts(report))));
-        text.push_str(&self.wrapped("", &format!("clauses: {}", clause_counts(report))));
+        text.push_str(&self.wrapped("", &format!("clauses: {}", clause_counts(&report.summary))));
         text
     }
 
-    /// `text` behind `prefix`, broken between words, the lines that follow indented two columns deeper than the prefix.
     fn wrapped(&self, prefix: &str, text: &str) -> String {
-        let indent = " ".repeat(prefix.chars().count() + 2);
-        let mut lines = String::new();
-        let mut current = prefix.to_owned();
-        let mut has_words = false;
-        for word in text.split(' ') {
-            let width = current.chars().count() + usize::from(has_words) + word.chars().count();
-            if has_words && width > self.style.width && !word.is_empty() {
-                lines.push_str(current.trim_end());
-                lines.push('\n');
-                current.clone_from(&indent);
-            } else if has_words {
-                current.push(' ');
-            }
-            current.push_str(word);
-            has_words = true;
-        }
-        lines.push_str(current.trim_end());
-        lines.push('\n');
-        lines
+        wrapped(self.style.width, prefix, text)
     }
 }
 
+/// `word` between the escape sequences of `colour`, which are SGR parameters.
+pub(super) fn coloured(word: &str, colour: &str) -> String {
+    format!("\u{1b}[{colour}m{word}\u{1b}[0m")
+}
+
 /// The word in front of a clause, and the SGR parameters of its colour.
-fn mark(verdict: Verdict) -> (&'static str, &'static str) {
+pub(super) fn mark(verdict: Verdict) -> (&'static str, &'static str) {
     match verdict {
         Verdict::Pass => ("ok", "32"),
         Verdict::Fail => ("FAIL", "1;31"),

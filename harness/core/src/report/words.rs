@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use super::{ClauseReport, CriterionStatus, Report};
+use super::{ClauseReport, CriterionStatus, Report, Summary};
 use crate::verdict::{Latency, Verdict};
 
 /// Seconds as a number: one decimal, and three where one would hide on which side of `bound` it lies.
@@ -16,9 +16,18 @@ fn round(seconds: f64) -> String {
 
 /// `12.4 s of 300 s`, `over 300.2 s of 300 s`, `not measured, bound 300 s`: the upper end, after which it was certainly there.
 pub(super) fn upper(latency: &Latency) -> String {
+    if latency.upper_s.is_none() && latency.lower_s <= 0.0 {
+        let bound = latency.bound_s.map(|bound| format!(", bound {} s", round(bound)));
+        return format!("not measured{}", bound.unwrap_or_default());
+    }
+    time(latency) + &of_bound(latency)
+}
+
+/// `12.4 s`, `over 300.2 s`: the upper end, without the bound.
+pub(super) fn time(latency: &Latency) -> String {
     match latency.upper_s {
-        Some(upper) => format!("{} s{}", number(upper, latency.bound_s), of_bound(latency)),
-        None => unseen(latency),
+        Some(upper) => format!("{} s", number(upper, latency.bound_s)),
+        None => format!("over {} s", number(latency.lower_s, latency.bound_s)),
     }
 }
 
@@ -29,7 +38,7 @@ pub(super) fn interval(latency: &Latency) -> String {
             let bound = latency.bound_s;
             format!("{}..{} s{}", number(latency.lower_s, bound), number(upper, bound), of_bound(latency))
         }
-        None => unseen(latency),
+        None => upper(latency),
     }
 }
 
@@ -40,31 +49,21 @@ pub(super) fn predicted(latency: &Latency) -> String {
     })
 }
 
-fn unseen(latency: &Latency) -> String {
-    if latency.lower_s > 0.0 {
-        format!("over {} s{}", number(latency.lower_s, latency.bound_s), of_bound(latency))
-    } else {
-        let bound = latency.bound_s.map(|bound| format!(", bound {} s", round(bound)));
-        format!("not measured{}", bound.unwrap_or_default())
-    }
-}
-
-fn of_bound(latency: &Latency) -> String {
+/// ` of 300 s`, empty where there is no bound.
+pub(super) fn of_bound(latency: &Latency) -> String {
     latency.bound_s.map(|bound| format!(" of {} s", round(bound))).unwrap_or_default()
 }
 
 /// The stack's versions: `loki 3.5.1, tempo 2.8.2`.
-pub(super) fn stack(report: &Report) -> String {
-    let versions: Vec<String> =
-        report.stack.iter().map(|(component, version)| format!("{component} {version}")).collect();
+pub(super) fn stack(stack: &BTreeMap<String, String>) -> String {
+    let versions: Vec<String> = stack.iter().map(|(component, version)| format!("{component} {version}")).collect();
     if versions.is_empty() { "unknown".to_owned() } else { versions.join(", ") }
 }
 
 /// `3 pass, 1 fail, 0 inconclusive, …`.
-pub(super) fn clause_counts(report: &Report) -> String {
-    let counts = Verdict::ALL.map(|verdict| {
-        format!("{} {}", count(&report.summary.clauses, verdict.word()), verdict.word().replace('_', " "))
-    });
+pub(super) fn clause_counts(summary: &Summary) -> String {
+    let counts = Verdict::ALL
+        .map(|verdict| format!("{} {}", count(&summary.clauses, verdict.word()), verdict.word().replace('_', " ")));
     counts.join(", ")
 }
 
@@ -75,7 +74,8 @@ pub(super) fn criterion_counts(report: &Report) -> String {
     counts.join(", ")
 }
 
-fn count(counts: &BTreeMap<String, usize>, word: &str) -> usize {
+/// How many there are of `word`.
+pub(super) fn count(counts: &BTreeMap<String, usize>, word: &str) -> usize {
     counts.get(word).copied().unwrap_or_default()
 }
 
@@ -100,6 +100,30 @@ pub(super) fn shortened(text: &str, limit: usize) -> String {
     } else {
         format!("{}…", text.chars().take(limit.saturating_sub(1)).collect::<String>())
     }
+}
+
+/// `text` behind `prefix` in lines of `width`, broken between words, the lines that follow indented two columns deeper than the
+/// prefix.
+pub(super) fn wrapped(width: usize, prefix: &str, text: &str) -> String {
+    let indent = " ".repeat(prefix.chars().count() + 2);
+    let mut lines = String::new();
+    let mut current = prefix.to_owned();
+    let mut has_words = false;
+    for word in text.split(' ') {
+        let length = current.chars().count() + usize::from(has_words) + word.chars().count();
+        if has_words && length > width && !word.is_empty() {
+            lines.push_str(current.trim_end());
+            lines.push('\n');
+            current.clone_from(&indent);
+        } else if has_words {
+            current.push(' ');
+        }
+        current.push_str(word);
+        has_words = true;
+    }
+    lines.push_str(current.trim_end());
+    lines.push('\n');
+    lines
 }
 
 /// Whether reports name what is wrong with this clause one by one.
