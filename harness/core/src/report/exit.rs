@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use super::Report;
+use super::{Matrix, Report};
 use crate::{catalogue::ClauseId, verdict::Verdict};
 
 /// How the program ends. The numbers are an interface: scripts and Jobs read them.
@@ -34,12 +34,13 @@ impl ExitStatus {
 
 /// How a run over `selected` ends, by its report. Undefined and not applicable never count.
 pub fn exit_status(report: &Report, selected: &BTreeSet<ClauseId>) -> ExitStatus {
-    let verdicts: Vec<Verdict> = report
-        .clauses()
-        .filter(|clause| selected.contains(&clause.id) && clause.verdict != Verdict::NotApplicable)
-        .map(|clause| clause.verdict)
-        .collect();
-    if selected.is_empty() || verdicts.is_empty() {
+    of_verdicts(report.clauses().filter(|clause| selected.contains(&clause.id)).map(|clause| clause.verdict))
+}
+
+/// What the verdicts on the selected clauses come to.
+fn of_verdicts(selected: impl Iterator<Item = Verdict>) -> ExitStatus {
+    let verdicts: Vec<Verdict> = selected.filter(|verdict| *verdict != Verdict::NotApplicable).collect();
+    if verdicts.is_empty() {
         ExitStatus::NothingSelected
     } else if verdicts.contains(&Verdict::Fail) {
         ExitStatus::Failed
@@ -49,5 +50,17 @@ pub fn exit_status(report: &Report, selected: &BTreeSet<ClauseId>) -> ExitStatus
         ExitStatus::Passed
     } else {
         ExitStatus::NotVerified
+    }
+}
+
+/// How a report over several runs ends, by what they say together on the clauses that any of them was asked for. A run whose record
+/// cannot be read verifies nothing.
+pub fn matrix_exit_status(matrix: &Matrix) -> ExitStatus {
+    let selected = matrix.clauses().filter(|clause| clause.selected);
+    let status = of_verdicts(selected.map(|clause| clause.verdict));
+    let is_unread = matrix.runs.iter().any(|run| run.problem.is_some());
+    match status {
+        ExitStatus::Passed | ExitStatus::NothingSelected if is_unread => ExitStatus::NotVerified,
+        status => status,
     }
 }

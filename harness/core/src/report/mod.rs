@@ -1,8 +1,10 @@
-//! What a record says about the criteria: one model, computed once, and its renderers. No renderer computes a status.
+//! What a record says about the criteria, and what several say together: one model each, computed once, and its renderers. No renderer
+//! computes a status.
 
 mod exit;
 mod junit;
 mod markdown;
+mod matrix;
 mod model;
 mod recheck;
 mod terminal;
@@ -10,9 +12,13 @@ mod terminal;
 mod tests;
 mod words;
 
-pub use exit::{ExitStatus, exit_status};
+pub use exit::{ExitStatus, exit_status, matrix_exit_status};
 pub use junit::junit;
 pub use markdown::markdown;
+pub use matrix::{
+    Cell, Column, MATRIX_SCHEMA, Matrix, MatrixClause, MatrixCriterion, MatrixRun, MatrixStatus, OtherVerdict, Source,
+    matrix_markdown, matrix_terminal,
+};
 pub use model::{
     ClauseReport, CriterionReport, CriterionStatus, DesignFindingReport, Report, RunReport, SCHEMA, Summary,
 };

@@ -157,7 +157,7 @@ Text.
 Sixteen minutes, where the design says `5m`.
 ";
 
-fn id(text: &str) -> ClauseId {
+pub(super) fn id(text: &str) -> ClauseId {
     text.parse().unwrap()
 }
 
@@ -165,12 +165,12 @@ fn ids(texts: &[&str]) -> BTreeSet<ClauseId> {
     texts.iter().copied().map(id).collect()
 }
 
-fn catalogue() -> Catalogue {
+pub(super) fn catalogue() -> Catalogue {
     Catalogue::parse(&[("criteria.md", CATALOGUE)]).unwrap()
 }
 
 /// What some scenario decides: all but one criterion.
-fn covered() -> BTreeSet<ClauseId> {
+pub(super) fn covered() -> BTreeSet<ClauseId> {
     let uncovered = id("AC-lgtm-001-05/latency");
     catalogue().clauses().map(|clause| clause.id.clone()).filter(|clause| *clause != uncovered).collect()
 }
