@@ -19,7 +19,7 @@ use harness_adapters::{
     targets::local::Folders,
 };
 use harness_core::{
-    report::{Colour, ExitStatus, Report, Style, terminal},
+    report::{Colour, ExitStatus, Report, Style, matrix_terminal, terminal},
     scenario::Filter,
     signal::Signal,
 };
@@ -47,7 +47,7 @@ enum Command {
         /// A criterion or clause, such as AC-lgtm-001-02 or AC-lgtm-001-02/grpc.
         id: String,
     },
-    /// Report a recorded run again.
+    /// Report a recorded run again, or several in one matrix.
     Report(ReportArguments),
     /// Judge a recorded run again, from its stored observations alone.
     Recheck {
@@ -184,11 +184,12 @@ enum FormatArgument {
 
 #[derive(Args)]
 struct ReportArguments {
-    /// The run's folder; the newest one below --runs if none is given.
-    run: Option<PathBuf>,
+    /// The run's folder; the newest one below --runs if none is given. Several make one matrix, clause by target.
+    #[arg(value_name = "RUN")]
+    named: Vec<PathBuf>,
     #[command(flatten)]
     runs: RunsFolder,
-    /// Write a report: json=PATH, junit=PATH or md=PATH.
+    /// Write a report: json=PATH, md=PATH or, of one run, junit=PATH.
     #[arg(long = "report", value_name = "FORMAT=PATH")]
     reports: Vec<ReportTarget>,
 }
@@ -311,11 +312,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitStatus> {
             print(&cli::list(&arguments.selecting.into(), format)?)
         }
         Command::Explain { id } => print(&cli::explain(&id)?),
-        Command::Report(arguments) => {
-            let (report, status) = cli::report(&run_folder(arguments.run, &arguments.runs)?, &arguments.reports)?;
-            summarise(&report);
-            Ok(status)
-        }
+        Command::Report(arguments) => report(&arguments),
         Command::Recheck { run, runs } => match cli::recheck(&run_folder(run, &runs)?)? {
             Ok(text) => print(&text),
             Err(text) => {
@@ -357,6 +354,19 @@ fn run(arguments: RunArguments) -> anyhow::Result<ExitStatus> {
     };
     let (report, status) =
         threads()?.block_on(async { cli::run(&options, watcher, &building, announce, interrupted().boxed()).await })?;
+    summarise(&report);
+    Ok(status)
+}
+
+fn report(arguments: &ReportArguments) -> anyhow::Result<ExitStatus> {
+    let named = cli::distinct_runs(&arguments.named);
+    if named.len() > 1 {
+        let (matrix, status) = cli::matrix(&named, &arguments.reports)?;
+        anstream::eprint!("{}", matrix_terminal(&matrix, STYLE));
+        return Ok(status);
+    }
+    let run = run_folder(named.into_iter().next(), &arguments.runs)?;
+    let (report, status) = cli::report(&run, &arguments.reports)?;
     summarise(&report);
     Ok(status)
 }
@@ -502,12 +512,12 @@ fn run_folder(run: Option<PathBuf>, runs: &RunsFolder) -> Result<PathBuf, CliErr
         .ok_or_else(|| CliError::Usage(format!("no run was recorded below {}", runs.runs.display())))
 }
 
-/// Columns of a report where the terminal's own width is not known to be larger.
-const WIDTH: usize = 110;
+/// How reports are written where the terminal's own width is not known to be larger. Colours are taken out again where standard error
+/// is no terminal or does not want them.
+const STYLE: Style = Style { width: 110, colour: Colour::Always };
 
-/// Colours are taken out again where standard error is no terminal or does not want them.
 fn summarise(report: &Report) {
-    anstream::eprint!("{}", terminal(report, Style { width: WIDTH, colour: Colour::Always }));
+    anstream::eprint!("{}", terminal(report, STYLE));
 }
 
 fn print(text: &str) -> anyhow::Result<ExitStatus> {

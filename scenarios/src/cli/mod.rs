@@ -4,6 +4,7 @@ mod commands;
 mod doctor;
 pub mod inspect;
 mod kind;
+mod matrix;
 mod progress;
 mod prove;
 mod run;
@@ -12,6 +13,7 @@ mod session;
 pub use commands::{ListFormat, accept, explain, list, recheck, report};
 pub use doctor::doctor;
 pub use kind::{kind_down, kind_status, kind_up, serve_gateway};
+pub use matrix::{distinct_runs, matrix};
 pub use progress::{BuildProgress, RunProgress};
 pub use prove::{
     Blamed, Outcome, Proof, ProveOptions, SABOTAGES, Sabotage, Surprise, describe_proofs, prove, prove_status,
