@@ -1,11 +1,11 @@
 /// The last `limit` of `lines`.
-pub(in crate::targets) fn last(mut lines: Vec<String>, limit: usize) -> Vec<String> {
+pub(crate) fn last(mut lines: Vec<String>, limit: usize) -> Vec<String> {
     lines.drain(..lines.len().saturating_sub(limit));
     lines
 }
 
 /// Whether a line of a server's log is of level warning or above; what a crash writes has no level.
-pub(in crate::targets) fn is_problem(line: &str) -> bool {
+pub(crate) fn is_problem(line: &str) -> bool {
     ["level=warn", "level=error", "level=crit", "level=fatal"].iter().any(|level| line.contains(level))
         || line.starts_with("panic:")
         || line.starts_with("fatal error:")
@@ -21,7 +21,7 @@ pub(in crate::targets) fn is_error(line: &str) -> bool {
 }
 
 /// `text` without any of `secrets`.
-pub(in crate::targets) fn redact<'a>(text: &str, secrets: impl IntoIterator<Item = &'a str>) -> String {
+pub(crate) fn redact<'a>(text: &str, secrets: impl IntoIterator<Item = &'a str>) -> String {
     secrets.into_iter().fold(text.to_owned(), |text, secret| text.replace(secret, "[redacted]"))
 }
 

@@ -20,11 +20,12 @@ pub use pins::Program;
 pub use progress::{Event, Progress, Silent};
 pub use render::{Profile, RenderError};
 pub use role::{Role, UnknownRole};
+pub(crate) use log::{is_problem, last, redact};
 pub(in crate::targets) use {
     buckets::{ALIAS, BUCKETS, Maker, Mc, POLICY},
     build::remove_folder,
     gateway::{Upstream, Upstreams, serve_grpc, serve_http},
-    log::{is_error, is_problem, last, redact},
+    log::is_error,
     overrides::{nearest, whose_keys},
     render::{Plan, Sockets, Store, Surroundings, configuration, fill_in, sources, yaml},
 };
