@@ -14,13 +14,15 @@ use harness_adapters::targets::blueprint::Profile;
 use harness_adapters::targets::local::Folders;
 use harness_core::{
     catalogue::{ClauseId, Target},
+    report::ExitStatus,
     runner,
     scenario::Filter,
     verdict::Verdict,
 };
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use scenarios::cli::{
-    BuildProgress, CliError, Drive, LocalOptions, RunOptions, RunProgress, begin, clause_record, finish, load,
+    BuildProgress, CliError, ClusterOptions, Drive, LocalOptions, Place, RunOptions, RunProgress, begin, clause_record,
+    finish, load,
 };
 
 /// Set by nextest to the same value in every process of one run.
@@ -37,7 +39,18 @@ fn main() -> ExitCode {
             return ExitCode::from(error.exit_status().code());
         }
     };
-    let covered: Vec<ClauseId> = scenarios.iter().flat_map(|scenario| scenario.covers.iter().cloned()).collect();
+    let target = match target() {
+        Ok(target) => target,
+        Err(error) => {
+            anstream::eprintln!("error: {error}");
+            return ExitCode::from(ExitStatus::Usage.code());
+        }
+    };
+    let covered: Vec<ClauseId> = scenarios
+        .iter()
+        .filter(|scenario| scenario.runs_on(target))
+        .flat_map(|scenario| scenario.covers.iter().cloned())
+        .collect();
     let selected: Vec<ClauseId> =
         covered.iter().filter(|clause| is_selected(&arguments, clause.as_str())).cloned().collect();
     let everything = selected.len() == covered.len();
@@ -45,13 +58,14 @@ fn main() -> ExitCode {
     let trials = covered
         .into_iter()
         .map(|clause| {
-            let shown = catalogue.clause(&clause).is_some_and(|clause| clause.applies_to(Target::Local));
+            let shown = catalogue.clause(&clause).is_some_and(|clause| clause.applies_to(target));
             let (words, selected) = (Arc::clone(&words), selected.clone());
             Trial::ignorable_test(clause.to_string(), move || {
                 if !shown {
-                    return Ok(Completion::ignored_with("target local cannot show it"));
+                    return Ok(Completion::ignored_with(format!("target {target} cannot show it")));
                 }
-                let words = words.get_or_init(|| drive(&selected, everything).map_err(|error| error.to_string()));
+                let words =
+                    words.get_or_init(|| drive(target, &selected, everything).map_err(|error| error.to_string()));
                 told(words.as_ref().map(|words| words.get(&clause)))
             })
         })
@@ -75,28 +89,39 @@ fn told(word: Result<Option<&Word>, &String>) -> Result<Completion, Failed> {
     }
 }
 
-fn drive(selected: &[ClauseId], everything: bool) -> Result<BTreeMap<ClauseId, Word>, CliError> {
+/// Where `LGTM_TARGET` says that the stack is: processes of this machine if it says nothing.
+fn target() -> Result<Target, String> {
+    let Ok(name) = std::env::var("LGTM_TARGET") else { return Ok(Target::Local) };
+    match name.parse()? {
+        target @ (Target::Local | Target::Kind) => Ok(target),
+        other => Err(format!("LGTM_TARGET: the acceptance tests cannot be run on target {other}")),
+    }
+}
+
+fn place(target: Target) -> Result<Place, CliError> {
+    let folders = Folders::from_environment().map_err(|error| CliError::Usage(error.to_string()))?;
+    if target == Target::Kind {
+        return Ok(Place::Cluster(ClusterOptions::of_kind(&folders, Vec::new())?));
+    }
+    Ok(Place::Local(LocalOptions {
+        folders,
+        profile: Profile::Fast,
+        overrides: Vec::new(),
+        endpoints: Vec::new(),
+        interposer: None,
+        design_ports: false,
+        program: PathBuf::from(env!("CARGO_BIN_EXE_lgtm-verify")),
+    }))
+}
+
+fn drive(target: Target, selected: &[ClauseId], everything: bool) -> Result<BTreeMap<ClauseId, Word>, CliError> {
     let shared_run = std::env::var(SHARED_RUN).ok().map(|id| format!("nextest-{id}"));
     let filter = if everything || shared_run.is_some() {
         Filter::default()
     } else {
         Filter { clauses: selected.iter().map(ToString::to_string).collect(), ..Filter::default() }
     };
-    let options = RunOptions {
-        filter,
-        local: LocalOptions {
-            folders: Folders::from_environment().map_err(|error| CliError::Usage(error.to_string()))?,
-            profile: Profile::Fast,
-            overrides: Vec::new(),
-            endpoints: Vec::new(),
-            interposer: None,
-            design_ports: false,
-            program: PathBuf::from(env!("CARGO_BIN_EXE_lgtm-verify")),
-        },
-        seed: None,
-        runs: runs_folder(),
-        reports: Vec::new(),
-    };
+    let options = RunOptions { filter, place: place(target)?, seed: None, runs: runs_folder(), reports: Vec::new() };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

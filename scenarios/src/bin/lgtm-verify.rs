@@ -15,17 +15,19 @@ use futures::FutureExt;
 use harness_adapters::{
     SystemClock,
     targets::blueprint::{Override, Profile},
+    targets::cluster::NAMESPACE,
     targets::kind::{Gateway, ImageSource, KindSpec, PullPolicy},
     targets::local::Folders,
 };
 use harness_core::{
+    catalogue::Target,
     report::{Colour, ExitStatus, Report, Style, matrix_terminal, terminal},
     scenario::Filter,
     signal::Signal,
 };
 use scenarios::cli::{
-    self, BuildProgress, CliError, EndpointOverride, ListFormat, LocalOptions, ProveOptions, ReportTarget, RunOptions,
-    RunProgress, inspect::InspectError,
+    self, BuildProgress, CliError, ClusterFrom, ClusterOptions, EndpointOverride, ListFormat, LocalOptions, Place,
+    ProveOptions, ReportTarget, RunOptions, RunProgress, inspect::InspectError,
 };
 
 /// Tells whether a Loki, Tempo and Mimir stack with S3 persistence does what its design promises.
@@ -120,6 +122,38 @@ impl From<Selecting> for Filter {
 enum TargetArgument {
     /// Real servers as processes of this machine.
     Local,
+    /// The stack in the kind cluster of `kind up`.
+    Kind,
+    /// The stack in any Kubernetes cluster: the one of --context, or the one that this runs in.
+    Cluster,
+}
+
+#[derive(Args)]
+struct ClusterArguments {
+    /// Where the cluster is told; in a pod of the cluster itself none is needed.
+    #[arg(long, env = "KUBECONFIG", value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
+    /// The kubeconfig's context.
+    #[arg(long)]
+    context: Option<String>,
+    /// The namespace of the stack.
+    #[arg(long, env = "LGTM_VERIFY_NAMESPACE", default_value = NAMESPACE)]
+    namespace: String,
+    /// A cluster that may be written to, by the UID of its namespace kube-system; any other is refused.
+    #[arg(long = "allow-cluster", env = "LGTM_VERIFY_CLUSTERS", value_delimiter = ',', value_name = "UID")]
+    allowed: Vec<String>,
+}
+
+impl ClusterArguments {
+    fn options(self, endpoints: Vec<EndpointOverride>) -> ClusterOptions {
+        let from = match self.kubeconfig {
+            Some(kubeconfig) => {
+                ClusterFrom::Outside { kubeconfig, context: self.context, allowed: self.allowed.into_iter().collect() }
+            }
+            None => ClusterFrom::Inside,
+        };
+        ClusterOptions { target: Target::Cluster, from, namespace: self.namespace, endpoints }
+    }
 }
 
 #[derive(Args)]
@@ -147,8 +181,10 @@ struct RunArguments {
     #[command(flatten)]
     selecting: Selecting,
     /// Where the stack is.
-    #[arg(long, env = "LGTM_VERIFY_TARGET", default_value = "local")]
+    #[arg(long, env = "LGTM_TARGET", default_value = "local")]
     target: TargetArgument,
+    #[command(flatten)]
+    cluster: ClusterArguments,
     #[command(flatten)]
     stack: StackArguments,
     /// Use another address for a role, such as loki=http://127.0.0.1:4000.
@@ -338,10 +374,16 @@ fn dispatch(command: Command) -> anyhow::Result<ExitStatus> {
 }
 
 fn run(arguments: RunArguments) -> anyhow::Result<ExitStatus> {
-    let TargetArgument::Local = arguments.target;
+    let place = match arguments.target {
+        TargetArgument::Local => {
+            Place::Local(LocalOptions { endpoints: arguments.endpoints, ..local_options(arguments.stack)? })
+        }
+        TargetArgument::Kind => Place::Cluster(ClusterOptions::of_kind(&folders()?, arguments.endpoints)?),
+        TargetArgument::Cluster => Place::Cluster(arguments.cluster.options(arguments.endpoints)),
+    };
     let options = RunOptions {
         filter: arguments.selecting.into(),
-        local: LocalOptions { endpoints: arguments.endpoints, ..local_options(arguments.stack)? },
+        place,
         seed: arguments.seed,
         runs: arguments.runs.runs,
         reports: arguments.reports,

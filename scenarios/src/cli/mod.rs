@@ -1,5 +1,6 @@
 //! What the command line and the acceptance run do, as functions: no flags are read here, and exit codes are values.
 
+mod cluster;
 mod commands;
 mod doctor;
 pub mod inspect;
@@ -10,6 +11,7 @@ mod prove;
 mod run;
 mod session;
 
+pub use cluster::{ClusterOptions, From as ClusterFrom};
 pub use commands::{ListFormat, accept, explain, list, recheck, report};
 pub use doctor::doctor;
 pub use kind::{kind_down, kind_status, kind_up, serve_gateway};
@@ -21,7 +23,7 @@ pub use prove::{
 };
 pub use run::{Drive, ReportFormat, ReportTarget, RunOptions, begin, clause_record, finish, load, newest_run, run};
 pub use session::{
-    EndpointOverride, Interposer, LocalOptions, Session, inspect_source, stack_build, stack_down, stack_status,
+    EndpointOverride, Interposer, LocalOptions, Place, Session, inspect_source, stack_build, stack_down, stack_status,
     stack_up,
 };
 

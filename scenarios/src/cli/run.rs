@@ -27,7 +27,7 @@ use harness_core::{
 
 use super::{
     CliError,
-    session::{LocalOptions, Session},
+    session::{Place, Session},
 };
 use crate::criteria;
 
@@ -40,7 +40,7 @@ pub struct RunOptions {
     /// What to run.
     pub filter: Filter,
     /// Where the stack is.
-    pub local: LocalOptions,
+    pub place: Place,
     /// Replays stimuli; a random one where `None`.
     pub seed: Option<u64>,
     /// The folder that holds the folders of runs.
@@ -126,14 +126,13 @@ pub async fn begin(
     let (catalogue, scenarios) = load()?;
     let (chosen, clauses) =
         select(&options.filter, &catalogue, &scenarios).map_err(|error| CliError::Usage(error.to_string()))?;
-    let shown: BTreeSet<ClauseId> = clauses
-        .into_iter()
-        .filter(|id| catalogue.clause(id).is_some_and(|clause| clause.applies_to(Target::Local)))
-        .collect();
+    let target = options.place.target();
+    let shown: BTreeSet<ClauseId> =
+        clauses.into_iter().filter(|id| catalogue.clause(id).is_some_and(|clause| clause.applies_to(target))).collect();
+    let chosen: Vec<Scenario> = chosen.into_iter().filter(|scenario| scenario.runs_on(target)).collect();
     if shown.is_empty() {
         return Err(CliError::NothingSelected(format!(
-            "target {} can show no clause that is let through by {}",
-            Target::Local,
+            "target {target} can show no clause that is let through by {}",
             options.filter.words().join(" ")
         )));
     }
@@ -142,15 +141,15 @@ pub async fn begin(
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
     let started = rfc3339(clock.unix_ns());
-    let session = Session::open(&options.local, &chosen, Arc::clone(&clock), progress).await?;
+    let session = Session::open(&options.place, &chosen, Arc::clone(&clock), progress).await?;
     let info = RunInfo {
         id: run_id(&*clock),
         seed: options.seed.unwrap_or_else(random),
         started,
-        target: Target::Local,
-        profile: session.profile.name().to_owned(),
+        target,
+        profile: session.profile,
         stack: session.versions,
-        changes: options.local.changes(),
+        changes: options.place.changes(),
         selection: Selection { filters: options.filter.words(), clauses: shown.iter().cloned().collect() },
     };
     let folder = options.runs.join(name.unwrap_or(&info.id));
@@ -244,8 +243,13 @@ pub fn finish(folder: &Path, extra: &[ReportTarget]) -> Result<Report, CliError>
 pub(super) fn compute(folder: &Path) -> Result<Report, CliError> {
     let (catalogue, scenarios) = load()?;
     let record = read_record(folder)?;
-    let covered = scenarios.iter().flat_map(|scenario| scenario.covers.iter().cloned()).collect();
-    Ok(Report::of_run(&catalogue, &covered, &record, Target::Local))
+    let target = record.run.as_ref().map_or(Target::Local, |run| run.target);
+    let covered = scenarios
+        .iter()
+        .filter(|scenario| scenario.runs_on(target))
+        .flat_map(|scenario| scenario.covers.iter().cloned())
+        .collect();
+    Ok(Report::of_run(&catalogue, &covered, &record, target))
 }
 
 /// Writes `report` to each of `targets`.

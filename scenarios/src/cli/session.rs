@@ -13,6 +13,7 @@ use harness_adapters::{
     },
 };
 use harness_core::{
+    catalogue::Target,
     ports::{Clock, Component, Ports, Principal},
     record::Redactor,
     scenario::Scenario,
@@ -21,6 +22,7 @@ use harness_core::{
 
 use super::{
     CliError,
+    cluster::{self, ClusterOptions},
     inspect::{BucketUrl, Source},
 };
 
@@ -28,7 +30,7 @@ use super::{
 const LINGER: Duration = Duration::from_secs(15);
 
 /// The region that all requests to the object store name.
-const REGION: &str = "us-east-1";
+pub(super) const REGION: &str = "us-east-1";
 
 /// What the local target is told.
 #[derive(Debug, Clone)]
@@ -85,39 +87,85 @@ impl FromStr for EndpointOverride {
     }
 }
 
+/// Where the stack is.
+#[derive(Debug, Clone)]
+pub enum Place {
+    /// Processes of this machine, started where none run.
+    Local(LocalOptions),
+    /// A Kubernetes cluster that the stack was brought into before.
+    Cluster(ClusterOptions),
+}
+
+impl Place {
+    /// The target that it is.
+    pub fn target(&self) -> Target {
+        match self {
+            Self::Local(_) => Target::Local,
+            Self::Cluster(options) => options.target,
+        }
+    }
+
+    /// How the stack and the way to it are changed, as flags.
+    pub fn changes(&self) -> Vec<String> {
+        match self {
+            Self::Local(options) => options.changes(),
+            Self::Cluster(options) => endpoint_changes(&options.endpoints),
+        }
+    }
+}
+
+/// Addresses used instead of the stack's own, as flags, without what stands before an `@`.
+fn endpoint_changes(endpoints: &[EndpointOverride]) -> Vec<String> {
+    let told = endpoints.iter().map(|endpoint| {
+        let (scheme, rest) = endpoint.url.split_once("://").unwrap_or(("http", &endpoint.url));
+        let place = rest.rsplit_once('@').map_or(rest, |(_, place)| place);
+        format!("--endpoint {}={scheme}://{place}", endpoint.role)
+    });
+    told.collect()
+}
+
 /// A stack that is up, and its ports.
 pub struct Session {
     /// The outside world as the runner sees it.
     pub ports: Ports,
     /// Component to version.
     pub versions: BTreeMap<String, String>,
-    /// The stack's timers.
-    pub profile: Profile,
+    /// The name of the stack's timers.
+    pub profile: String,
     /// Knows the stack's secrets.
     pub redactor: Redactor,
 }
 
 impl LocalOptions {
-    /// How the stack and the way to it are changed, as flags. Addresses are told without what stands before an `@`.
+    /// How the stack and the way to it are changed, as flags.
     pub fn changes(&self) -> Vec<String> {
         let overrides = self.overrides.iter().map(|change| format!("--set {}", String::from(change.clone())));
-        let endpoints = self.endpoints.iter().map(|endpoint| {
-            let (scheme, rest) = endpoint.url.split_once("://").unwrap_or(("http", &endpoint.url));
-            let place = rest.rsplit_once('@').map_or(rest, |(_, place)| place);
-            format!("--endpoint {}={scheme}://{place}", endpoint.role)
-        });
+        let endpoints = endpoint_changes(&self.endpoints);
         let between = self.interposer.iter().map(|interposer| interposer.describe());
         overrides.chain(endpoints).chain(between).collect()
     }
 }
 
 impl Session {
-    /// Joins the stack that is up, if it is the wanted one, or starts one that has what `scenarios` need and ends itself when nobody
-    /// uses it any more.
+    /// Reaches the stack at `place`: see [`LocalOptions`] and [`ClusterOptions`].
     ///
     /// # Errors
-    /// [`CliError::SetUp`]: the servers cannot be built, another stack is up, or nothing of it comes up.
+    /// [`CliError::SetUp`]: there is none, it may not be used, or it cannot be reached.
     pub async fn open(
+        place: &Place,
+        scenarios: &[Scenario],
+        clock: Arc<dyn Clock>,
+        progress: &dyn Progress,
+    ) -> Result<Self, CliError> {
+        match place {
+            Place::Local(options) => Self::local(options, scenarios, clock, progress).await,
+            Place::Cluster(options) => cluster::open(options, clock).await,
+        }
+    }
+
+    /// Joins the stack that is up, if it is the wanted one, or starts one that has what `scenarios` need and ends itself when nobody
+    /// uses it any more.
+    async fn local(
         options: &LocalOptions,
         scenarios: &[Scenario],
         clock: Arc<dyn Clock>,
@@ -136,7 +184,12 @@ impl Session {
             .map(|(component, state)| (component.name().to_owned(), state.version.clone()))
             .collect();
         let redactor = Redactor::new(stack.secrets());
-        Ok(Self { profile: stack.state().profile, versions, redactor, ports: ports(options, stack, clock)? })
+        Ok(Self {
+            profile: stack.state().profile.name().to_owned(),
+            versions,
+            redactor,
+            ports: ports(options, stack, clock)?,
+        })
     }
 }
 

@@ -8,10 +8,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
 use kube::{Api, Client};
 
 use super::{
-    Access, Call, Forward, KubeError,
-    finder::WorkloadId,
-    forward::Target,
-    install_crypto_provider, pods,
+    Access, Call, Forward, KubeError, finder::WorkloadId, forward::Target, install_crypto_provider, pods,
     server::Server,
 };
 

@@ -117,7 +117,9 @@ pub enum KubeError {
     #[error("no port of the loopback interface for a port-forward")]
     Listen(#[source] std::io::Error),
     /// No workload is the component.
-    #[error("no Deployment or StatefulSet in namespace {namespace} is {component}: looked for {wanted}; there are: {seen}")]
+    #[error(
+        "no Deployment or StatefulSet in namespace {namespace} is {component}: looked for {wanted}; there are: {seen}"
+    )]
     NoWorkload {
         /// The component.
         component: Component,

@@ -136,10 +136,8 @@ fn scaled_by_us(entries: Option<&[ManagedFieldsEntry]>) -> bool {
 /// The workloads of a namespace. Needs `list` of deployments and of statefulsets.
 pub(super) async fn workloads(server: &Server, namespace: &str) -> Result<Vec<Found>, KubeError> {
     let every = ListParams::default();
-    let (deployments, sets) = tokio::try_join!(
-        server.list::<Deployment>(namespace, &every),
-        server.list::<StatefulSet>(namespace, &every)
-    )?;
+    let (deployments, sets) =
+        tokio::try_join!(server.list::<Deployment>(namespace, &every), server.list::<StatefulSet>(namespace, &every))?;
     let deployments = deployments.items.into_iter().map(|deployment| Found::deployment(namespace, deployment));
     let sets = sets.items.into_iter().map(|set| Found::stateful_set(namespace, set));
     deployments.chain(sets).collect()
@@ -279,8 +277,7 @@ impl Cluster {
     /// What a pod of Loki says that it is. One that does not answer says nothing.
     async fn says(&self, pod: &Pod) -> Option<Component> {
         let port = ["http-metrics", "http"].iter().find_map(|name| pods::named_port(pod, name)).unwrap_or(LOKI_PORT);
-        let target =
-            Target::Pod { namespace: self.namespace.clone(), name: pods::name(pod).to_owned(), port };
+        let target = Target::Pod { namespace: self.namespace.clone(), name: pods::name(pod).to_owned(), port };
         let forward = self.forward(target).await.ok()?;
         let http = Http::new(self.clock.clone()).ok()?;
         let request = http.get(&format!("http://{}/config", forward.address()));
@@ -389,7 +386,8 @@ mod tests {
     #[test]
     fn replicas_set_by_another_are_not_ours() {
         let entry = |manager: &str, subresource: Option<&str>, fields: serde_json::Value| {
-            let entry = json!({"manager": manager, "operation": "Update", "subresource": subresource, "fieldsV1": fields});
+            let entry =
+                json!({"manager": manager, "operation": "Update", "subresource": subresource, "fieldsV1": fields});
             serde_json::from_value::<ManagedFieldsEntry>(entry).unwrap()
         };
         let replicas = json!({"f:spec": {"f:replicas": {}}});

@@ -46,17 +46,9 @@ pub struct Forward {
 /// Where connections go.
 pub(super) enum Target {
     /// To a ready pod of a Service.
-    Service {
-        namespace: String,
-        name: String,
-        port: u16,
-    },
+    Service { namespace: String, name: String, port: u16 },
     /// To one pod, ready or not.
-    Pod {
-        namespace: String,
-        name: String,
-        port: u16,
-    },
+    Pod { namespace: String, name: String, port: u16 },
 }
 
 /// One open way into a pod.
@@ -161,8 +153,7 @@ impl Route {
                 (namespace, pod, port)
             }
         };
-        let call =
-            Call { verb: "create", resource: "pods/portforward", ..call::<Pod>("create", namespace, &pod) };
+        let call = Call { verb: "create", resource: "pods/portforward", ..call::<Pod>("create", namespace, &pod) };
         let forwarder = self.server.ask(call, self.server.api::<Pod>(namespace).portforward(&pod, &[port])).await?;
         Ok(Way { forwarder, port })
     }
@@ -229,11 +220,9 @@ mod tests {
             {"port": 80, "targetPort": "http"}, {"port": 9095, "targetPort": 9096}, {"port": 7946}
         ]);
         let service = service(json!({"selector": {"app": "loki", "role": "write"}, "ports": ports}));
-        for (port, expected) in [
-            (80, IntOrString::String("http".into())),
-            (9095, IntOrString::Int(9096)),
-            (7946, IntOrString::Int(7946)),
-        ] {
+        for (port, expected) in
+            [(80, IntOrString::String("http".into())), (9095, IntOrString::Int(9096)), (7946, IntOrString::Int(7946))]
+        {
             let (selector, target) = way_of(&service, "monitoring/loki", port).unwrap();
             assert_eq!((selector.to_string().as_str(), target), ("app=loki,role=write", expected));
         }

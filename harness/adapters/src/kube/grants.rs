@@ -73,7 +73,14 @@ pub const GRANTS: &[Grant] = {
         grant(Fault, Both, "apps", "statefulsets/scale", &["patch"], &[]),
         grant(Fault, Both, "", "pods", &["delete"], &[]),
         // Other keys to the store.
-        grant(Fault, Stack, "", "secrets", &["get", "patch"], &["loki-s3-secret", "tempo-s3-secret", "mimir-s3-secret"]),
+        grant(
+            Fault,
+            Stack,
+            "",
+            "secrets",
+            &["get", "patch"],
+            &["loki-s3-secret", "tempo-s3-secret", "mimir-s3-secret"],
+        ),
     ]
 };
 

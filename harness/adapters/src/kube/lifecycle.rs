@@ -88,10 +88,8 @@ impl Cluster {
     /// Deletes pods, and none that took the name of one. One that is gone already is no error. Needs `delete` of pods.
     async fn delete(&self, found: &Found, pods: &[&Pod], how: Stop) -> Result<(), KubeError> {
         for pod in pods {
-            let mut parameters = DeleteParams::default().preconditions(Preconditions {
-                uid: pod.metadata.uid.clone(),
-                resource_version: None,
-            });
+            let mut parameters = DeleteParams::default()
+                .preconditions(Preconditions { uid: pod.metadata.uid.clone(), resource_version: None });
             if how == Stop::Kill {
                 parameters = parameters.grace_period(0);
             }
@@ -110,10 +108,8 @@ impl Cluster {
     async fn exit(&self, found: &Found, then: &ObjectList<Pod>, pod: &Pod) -> Option<String> {
         let version = then.metadata.resource_version.as_deref()?;
         let name = pods::name(pod);
-        let parameters = WatchParams::default()
-            .fields(&format!("metadata.name={name}"))
-            .timeout(WATCH_SECONDS)
-            .disable_bookmarks();
+        let parameters =
+            WatchParams::default().fields(&format!("metadata.name={name}")).timeout(WATCH_SECONDS).disable_bookmarks();
         let call = call::<Pod>("watch", &found.namespace, name);
         let api = self.server.api::<Pod>(&found.namespace);
         let last = async {
@@ -209,7 +205,10 @@ impl Cluster {
         if before.is_empty() {
             return Err(KubeError::Malformed {
                 what: found.full_name(),
-                reason: format!("none of its pods runs ({} replicas declared), so none can be replaced", found.replicas),
+                reason: format!(
+                    "none of its pods runs ({} replicas declared), so none can be replaced",
+                    found.replicas
+                ),
             });
         }
         self.delete(&found, &before, how).await?;

@@ -90,7 +90,8 @@ mod tests {
 
     #[test]
     fn a_line_is_told_from_when_it_was_written() {
-        let text = "2026-11-23T22:00:00.1Z level=warn a\n2026-11-23T22:00:00.12Z level=warn b\nunable to retrieve logs\n\n";
+        let text =
+            "2026-11-23T22:00:00.1Z level=warn a\n2026-11-23T22:00:00.12Z level=warn b\nunable to retrieve logs\n\n";
         let mut found = lines(text);
         assert_eq!(
             found.iter().map(|(at, line)| (at.is_some(), line.as_str())).collect::<Vec<_>>(),

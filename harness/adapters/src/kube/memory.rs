@@ -64,7 +64,13 @@ fn whole(text: &str) -> Option<u64> {
 }
 
 impl Cluster {
-    async fn raw(&self, verb: &'static str, resource: &'static str, object: String, path: &str) -> Result<String, KubeError> {
+    async fn raw(
+        &self,
+        verb: &'static str,
+        resource: &'static str,
+        object: String,
+        path: &str,
+    ) -> Result<String, KubeError> {
         let call = Call { verb, resource, object };
         let request = http_request(path).map_err(|reason| KubeError::Malformed { what: call.to_string(), reason })?;
         self.server.ask(call, self.server.client.request_text(request)).await
@@ -84,8 +90,7 @@ impl Cluster {
     }
 
     async fn by_kubelets(&self, found: &Found, pods: &[&Pod]) -> Result<BTreeMap<String, u64>, KubeError> {
-        let nodes: BTreeSet<&str> =
-            pods.iter().filter_map(|pod| pod.spec.as_ref()?.node_name.as_deref()).collect();
+        let nodes: BTreeSet<&str> = pods.iter().filter_map(|pod| pod.spec.as_ref()?.node_name.as_deref()).collect();
         let mut all = BTreeMap::new();
         for node in nodes {
             let path = format!("/api/v1/nodes/{node}/proxy/metrics/resource");
@@ -104,8 +109,8 @@ impl Cluster {
             metrics_api => match self.by_kubelets(&found, &pods).await {
                 Ok(measured) => measured,
                 Err(kubelets) => {
-                    let metrics_api =
-                        metrics_api.map_or_else(|error| causes(&error), |_| "the metrics API knows no pod of it".into());
+                    let metrics_api = metrics_api
+                        .map_or_else(|error| causes(&error), |_| "the metrics API knows no pod of it".into());
                     return Err(MemoryError::NobodyTells(format!("{metrics_api}; {}", causes(&kubelets))));
                 }
             },

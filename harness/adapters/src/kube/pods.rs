@@ -65,7 +65,8 @@ pub(super) fn exit(pod: &api::Pod) -> Option<String> {
 /// The number of the port that a pod's containers call `name`.
 pub(super) fn named_port(pod: &api::Pod, name: &str) -> Option<u16> {
     let spec = pod.spec.as_ref()?;
-    let ports = spec.containers.iter().chain(spec.init_containers.iter().flatten()).flat_map(|c| c.ports.iter().flatten());
+    let ports =
+        spec.containers.iter().chain(spec.init_containers.iter().flatten()).flat_map(|c| c.ports.iter().flatten());
     let port = ports.into_iter().find(|port| port.name.as_deref() == Some(name))?;
     u16::try_from(port.container_port).ok()
 }

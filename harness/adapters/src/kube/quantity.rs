@@ -95,7 +95,8 @@ mod tests {
 
     #[test]
     fn processors_are_counted_in_thousandths() {
-        for (text, expected) in [("200m", 200), ("1", 1000), ("0.1", 100), ("1.5", 1500), ("100u", 1), ("2k", 2_000_000)]
+        for (text, expected) in
+            [("200m", 200), ("1", 1000), ("0.1", 100), ("1.5", 1500), ("100u", 1), ("2k", 2_000_000)]
         {
             assert_eq!(millis(text), Some(expected), "{text}");
         }
@@ -103,7 +104,9 @@ mod tests {
 
     #[test]
     fn what_is_no_quantity_is_none() {
-        for text in ["", ".", "Mi", "-1", "1.2.3", "1 Gi", "1gi", "1GiB", "1e", "1e+", "e3", "0x10", "99999Ei", "1e99", "١"] {
+        for text in
+            ["", ".", "Mi", "-1", "1.2.3", "1 Gi", "1gi", "1GiB", "1e", "1e+", "e3", "0x10", "99999Ei", "1e99", "١"]
+        {
             assert_eq!(bytes(text), None, "{text}");
         }
     }

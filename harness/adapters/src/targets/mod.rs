@@ -1,5 +1,6 @@
 //! Where the stack is, and how it comes and goes. Must not know what is sent to it or asked of it.
 
 pub mod blueprint;
+pub mod cluster;
 pub mod kind;
 pub mod local;

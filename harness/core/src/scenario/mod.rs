@@ -10,7 +10,7 @@ use std::{future::Future, sync::Arc};
 use futures::{FutureExt, future::BoxFuture};
 
 use crate::{
-    catalogue::ClauseId,
+    catalogue::{ClauseId, Target},
     ports::Component,
     signal::Signal,
     stage::{Claim, Stage, StageError},
@@ -46,6 +46,8 @@ pub struct Scenario {
     pub needs: Vec<Component>,
     /// When it is driven.
     pub order: Order,
+    /// The targets that it can be driven on; empty for every one that can show its clauses.
+    pub targets: Vec<Target>,
     drive: Drive,
 }
 
@@ -72,6 +74,7 @@ impl Scenario {
             claims: Vec::new(),
             needs: Vec::new(),
             order: Order::Together,
+            targets: Vec::new(),
             drive: Arc::new(move |stage| drive(stage).boxed()),
         })
     }
@@ -109,6 +112,18 @@ impl Scenario {
     pub fn last(mut self) -> Self {
         self.order = Order::Last;
         self
+    }
+
+    /// Has it driven on these targets alone: it asks for what only they have.
+    #[must_use]
+    pub fn only_on(mut self, targets: &[Target]) -> Self {
+        self.targets.extend(targets);
+        self
+    }
+
+    /// Whether it can be driven on `target`.
+    pub fn runs_on(&self, target: Target) -> bool {
+        self.targets.is_empty() || self.targets.contains(&target)
     }
 
     /// Drives it.

@@ -27,7 +27,7 @@ use harness_core::{
     verdict::Verdict,
 };
 
-use super::{BuildProgress, CliError, EndpointOverride, Interposer, LocalOptions, RunOptions, RunProgress, run};
+use super::{BuildProgress, CliError, EndpointOverride, Interposer, LocalOptions, Place, RunOptions, RunProgress, run};
 
 /// The scenarios that are driven against each broken stack.
 const TAG: &str = "main";
@@ -136,11 +136,11 @@ async fn broken_run(
     let folder = local.folders.stack.clone();
     let run_options = RunOptions {
         filter: Filter { tags: vec![TAG.to_owned()], ..Filter::default() },
-        local: LocalOptions {
+        place: Place::Local(LocalOptions {
             overrides: [local.overrides.clone(), overrides].concat(),
             interposer: saboteur.clone().map(|between| between as Arc<dyn Interposer>),
             ..local
-        },
+        }),
         seed: None,
         runs: options.runs.join("prove").join(sabotage.name),
         reports: Vec::new(),

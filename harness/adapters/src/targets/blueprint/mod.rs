@@ -15,12 +15,12 @@ mod role;
 pub use buckets::BucketsError;
 pub use build::{BuildError, Programs, build};
 pub use credentials::{Credentials, CredentialsError, KeyPair};
+pub(crate) use log::{is_problem, last, redact};
 pub use overrides::{Override, OverrideError};
 pub use pins::Program;
 pub use progress::{Event, Progress, Silent};
 pub use render::{Profile, RenderError};
 pub use role::{Role, UnknownRole};
-pub(crate) use log::{is_problem, last, redact};
 pub(in crate::targets) use {
     buckets::{ALIAS, BUCKETS, Maker, Mc, POLICY},
     build::remove_folder,

@@ -60,7 +60,8 @@ impl Cluster {
         let kind = object.types.as_ref().and_then(|types| GroupVersionKind::try_from(types).ok());
         let name = object.metadata.name.clone().unwrap_or_default();
         let what = format!("apply {} {name}", kind.as_ref().map_or("object", |kind| kind.kind.as_str()));
-        let resource = kind.map(|kind| ApiResource::from_gvk(&kind)).unwrap_or_else(|| ApiResource::erase::<Namespace>(&()));
+        let resource =
+            kind.map(|kind| ApiResource::from_gvk(&kind)).unwrap_or_else(|| ApiResource::erase::<Namespace>(&()));
         let api: Api<DynamicObject> = match &object.metadata.namespace {
             Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, &resource),
             None => Api::all_with(self.client.clone(), &resource),

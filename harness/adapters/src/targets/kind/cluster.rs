@@ -195,12 +195,7 @@ impl Up<'_> {
     }
 
     /// Brings the stack about in a cluster that is up.
-    async fn fill(
-        &self,
-        state: ClusterState,
-        layout: &Layout,
-        made: &[Made],
-    ) -> Result<ClusterState, KindError> {
+    async fn fill(&self, state: ClusterState, layout: &Layout, made: &[Made]) -> Result<ClusterState, KindError> {
         let cluster = Cluster::connect(&state::kubeconfig(self.folders)).await?;
         let uid = cluster.uid().await?;
         if let Some(expected) = state.uid.as_ref().filter(|expected| **expected != uid) {
@@ -303,6 +298,15 @@ pub async fn down(folders: &Folders) -> Result<Option<String>, KindError> {
     }
     ClusterState::clear(folders)?;
     Ok(Some(known.name))
+}
+
+/// Where the cluster that was made here is reached, and what is known about it. Asks it nothing.
+///
+/// # Errors
+/// [`KindError::NoCluster`], or a state that cannot be read.
+pub fn find(folders: &Folders) -> Result<(PathBuf, ClusterState), KindError> {
+    let state = ClusterState::load(folders)?.ok_or(KindError::NoCluster)?;
+    Ok((state::kubeconfig(folders), state))
 }
 
 /// The cluster that was made here, when it answers and is the one that it should be.

@@ -39,7 +39,9 @@ pub enum KindError {
         said: String,
     },
     /// A cluster that this harness did not make, or not from here.
-    #[error("there is a kind cluster {name} already that was not made here: choose another name, or remove it with `kind delete cluster --name {name}`")]
+    #[error(
+        "there is a kind cluster {name} already that was not made here: choose another name, or remove it with `kind delete cluster --name {name}`"
+    )]
     NotOurs {
         /// Its name.
         name: String,

@@ -196,9 +196,9 @@ fn surroundings(component: Component) -> Surroundings {
 /// The objects that a template describes, each labelled as ours.
 fn objects(file: &'static str, template: &str, context: Value) -> Result<Vec<DynamicObject>, ManifestError> {
     let text = fill_in(template, context).map_err(|source| ManifestError::Template { file, source })?;
-    let documents = text.split("\n---\n").filter(|document| {
-        document.lines().any(|line| !line.trim().is_empty() && !line.trim_start().starts_with('#'))
-    });
+    let documents = text
+        .split("\n---\n")
+        .filter(|document| document.lines().any(|line| !line.trim().is_empty() && !line.trim_start().starts_with('#')));
     documents
         .map(|document| {
             let mut value: Value = yaml(&format!("../kind/{file}"), document)?;

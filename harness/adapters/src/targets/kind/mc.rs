@@ -30,8 +30,7 @@ impl Mc for PodMc {
             .ok_or("no pod of the object store runs")?;
         let command = ["mc", "--config-dir", FOLDER].into_iter().chain(arguments.iter().map(String::as_str));
         let how = AttachParams::default().container("minio").stdin(input.is_some()).stdout(true).stderr(true);
-        let process =
-            pods.exec(&pod, command.collect::<Vec<_>>(), &how).await.map_err(|error| causes(&error))?;
+        let process = pods.exec(&pod, command.collect::<Vec<_>>(), &how).await.map_err(|error| causes(&error))?;
         converse(process, input.unwrap_or_default()).await
     }
 }

@@ -1,8 +1,6 @@
 use std::{collections::BTreeMap, fmt, time::Duration};
 
-use harness_core::{
-    poll::{Ended, Schedule, Step, until},
-};
+use harness_core::poll::{Ended, Schedule, Step, until};
 use k8s_openapi::api::{
     apps::v1::Deployment,
     core::v1::{ContainerStatus, Pod},
@@ -113,8 +111,10 @@ pub(super) async fn standings(cluster: &Cluster) -> Result<Vec<Standing>, KindEr
             .list(&selected)
             .await
             .map_err(|error| cluster.error(format!("list the deployments of {namespace}"), &error))?;
-        let pods =
-            pods.list(&selected).await.map_err(|error| cluster.error(format!("list the pods of {namespace}"), &error))?;
+        let pods = pods
+            .list(&selected)
+            .await
+            .map_err(|error| cluster.error(format!("list the pods of {namespace}"), &error))?;
         all.extend(deployments.items.iter().map(|deployment| standing(deployment, &pods.items)));
     }
     Ok(all)
@@ -183,9 +183,8 @@ fn why(pod: &Pod) -> (String, bool) {
             }
         }
     }
-    let running = containers.iter().rfind(|container| {
-        container.state.as_ref().is_some_and(|state| state.running.is_some())
-    });
+    let running =
+        containers.iter().rfind(|container| container.state.as_ref().is_some_and(|state| state.running.is_some()));
     match running {
         Some(container) => (format!("{} runs", container.name), false),
         None => ("being created".to_owned(), false),
@@ -204,8 +203,12 @@ async fn last_words(cluster: &Cluster, workload: &str) -> String {
                 continue;
             }
             let status = pod.status.unwrap_or_default();
-            let containers =
-                status.init_container_statuses.into_iter().chain(status.container_statuses).flatten().filter(|status| !status.ready);
+            let containers = status
+                .init_container_statuses
+                .into_iter()
+                .chain(status.container_statuses)
+                .flatten()
+                .filter(|status| !status.ready);
             for container in containers {
                 let how = LogParams {
                     container: Some(container.name.clone()),

@@ -7,7 +7,10 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{ImageSource, KindError};
-use crate::targets::{blueprint::{Profile, remove_folder}, local::Folders};
+use crate::targets::{
+    blueprint::{Profile, remove_folder},
+    local::Folders,
+};
 
 /// What is known about the cluster that was made here: `kind/cluster.json` below the folder of states.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

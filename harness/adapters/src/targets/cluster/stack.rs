@@ -1,0 +1,79 @@
+use async_trait::async_trait;
+use harness_core::ports::{
+    Component, Lifecycle, LogLine, Logs, PortError, ProcessProof, Stop, StoreKeys, Workload, Workloads,
+};
+
+use super::Doors;
+use crate::kube::Cluster;
+
+/// A stack in a cluster. Its doors stay open as long as this lives.
+pub struct ClusterStack {
+    /// The cluster's API; a run without access to it sends and looks, and cannot stop anything.
+    cluster: Option<Cluster>,
+    doors: Doors,
+}
+
+impl ClusterStack {
+    /// The stack behind `doors`.
+    pub fn new(cluster: Option<Cluster>, doors: Doors) -> Self {
+        Self { cluster, doors }
+    }
+
+    /// Where it is reached.
+    pub fn doors(&self) -> &Doors {
+        &self.doors
+    }
+
+    fn cluster(&self) -> Result<&Cluster, PortError> {
+        let reason = "this run has no access to the cluster's API";
+        self.cluster.as_ref().ok_or_else(|| PortError::Unsupported { reason: reason.to_owned() })
+    }
+}
+
+#[async_trait]
+impl Lifecycle for ClusterStack {
+    async fn stop(&self, component: Component, how: Stop) -> Result<ProcessProof, PortError> {
+        self.cluster()?.stop(component, how).await
+    }
+
+    async fn start(&self, component: Component) -> Result<ProcessProof, PortError> {
+        self.cluster()?.start(component).await
+    }
+
+    async fn replace(&self, component: Component, how: Stop) -> Result<ProcessProof, PortError> {
+        self.cluster()?.replace(component, how).await
+    }
+
+    async fn rekey(&self, component: Component, keys: StoreKeys) -> Result<(), PortError> {
+        self.cluster()?.rekey(component, keys).await
+    }
+
+    async fn failure(&self, component: Component) -> Option<String> {
+        self.cluster.as_ref()?.failure(component).await
+    }
+}
+
+#[async_trait]
+impl Workloads for ClusterStack {
+    async fn workload(&self, component: Component) -> Result<Workload, PortError> {
+        self.cluster()?.workload(component).await
+    }
+
+    async fn working_set(&self, component: Component) -> Result<Vec<(String, u64)>, PortError> {
+        self.cluster()?.working_set(component).await
+    }
+
+    async fn events(&self, component: Component) -> Result<Vec<String>, PortError> {
+        self.cluster()?.events(component).await
+    }
+}
+
+#[async_trait]
+impl Logs for ClusterStack {
+    async fn problems(&self, component: Component, limit: usize) -> Vec<LogLine> {
+        match &self.cluster {
+            Some(cluster) => cluster.problems(component, limit).await,
+            None => Vec::new(),
+        }
+    }
+}
