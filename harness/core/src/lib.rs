@@ -4,6 +4,7 @@
 pub mod catalogue;
 pub mod formats;
 pub mod ledger;
+pub mod lock;
 pub mod observation;
 pub mod poll;
 pub mod ports;

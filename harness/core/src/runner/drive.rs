@@ -5,9 +5,10 @@ use thiserror::Error;
 
 use crate::{
     catalogue::ClauseId,
+    lock::Access,
     record::{Event, RecordError, RunRecord, assemble, read_file},
     scenario::{Order, Scenario},
-    stage::{Access, Claims, RunContext, Stage, StageError, lock},
+    stage::{Claims, RunContext, Stage, StageError, turn},
     verdict::{BodyError, Halt, HaltKind},
 };
 
@@ -71,12 +72,18 @@ pub async fn drive_once(
     interrupted: BoxFuture<'static, ()>,
 ) -> Result<RunRecord, RunError> {
     let name = format!("scenario-{}", scenario.name);
-    let _turn = lock(&context.folder, &name, Access::Write, &*context.ports.clock, context.patience.claims)
-        .await
-        .map_err(|error| RunError::Locked(error.to_string()))?;
+    let interrupted = interrupted.shared();
+    let turn = turn(&context.folder, &name, Access::Write, &*context.ports.clock, context.patience.claims);
+    // A turn that is free is taken even after an interrupt, so that the record says what came of every clause.
+    let _turn = futures::select_biased! {
+        taken = turn.boxed().fuse() => taken.map_err(|error| RunError::Locked(error.to_string()))?,
+        () = interrupted.clone().fuse() => {
+            return Err(RunError::Locked(format!("interrupted while another process drives {}", scenario.name)));
+        }
+    };
     let path = context.folder.join("events").join(format!("{}.ndjson", scenario.name));
     if !path.exists() {
-        drive(&context, &scenario, interrupted).await?;
+        drive(&context, &scenario, interrupted.boxed()).await?;
     }
     recorded(&path)
 }

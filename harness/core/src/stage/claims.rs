@@ -3,7 +3,8 @@
 use std::{
     collections::BTreeMap,
     fmt,
-    fs::{self, File, TryLockError},
+    fs::{self, File},
+    io,
     path::Path,
     time::Duration,
 };
@@ -11,8 +12,8 @@ use std::{
 use thiserror::Error;
 
 use crate::{
-    poll::{Ended, Schedule, Step, until},
-    ports::{Clock, Tick},
+    lock::{Access, locked},
+    ports::Clock,
 };
 
 /// A part of the stack that scenarios share.
@@ -49,15 +50,6 @@ impl fmt::Display for Resource {
             Self::Node => f.write_str("node"),
         }
     }
-}
-
-/// How a part of the stack is used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Access {
-    /// Others may use it at the same time.
-    Read,
-    /// Nobody else may.
-    Write,
 }
 
 /// A part of the stack, and how it is used.
@@ -125,46 +117,30 @@ impl Claims {
         }
         let mut locks = Vec::with_capacity(wanted.len());
         for (resource, access) in wanted {
-            locks.push(lock(run_folder, &resource.to_string(), access, clock, patience).await?);
+            locks.push(turn(run_folder, &resource.to_string(), access, clock, patience).await?);
         }
         Ok(Self { _locks: locks })
     }
 }
 
-/// Waits for the lock called `name` in the run folder.
-pub(crate) async fn lock(
+/// Waits for the lock called `name` in the run folder, at most `patience`.
+pub(crate) async fn turn(
     run_folder: &Path,
     name: &str,
     access: Access,
     clock: &dyn Clock,
     patience: Duration,
 ) -> Result<File, ClaimError> {
-    const SCHEDULE: Schedule = Schedule { first: Duration::from_millis(50), share: 0.02 };
     let path = run_folder.join("locks").join(format!("{name}.lock"));
     let told = |source| ClaimError::Io { path: path.display().to_string(), source };
     fs::create_dir_all(run_folder.join("locks")).map_err(told)?;
     let file = File::options().create(true).append(true).open(&path).map_err(told)?;
-    let deadline: Tick = clock.now().after(patience);
-    let ended = until(clock, SCHEDULE, deadline, || {
-        let tried = match access {
-            Access::Read => file.try_lock_shared(),
-            Access::Write => file.try_lock(),
-        };
-        async {
-            match tried {
-                Ok(()) => Step::Ready(Ok(())),
-                Err(TryLockError::WouldBlock) => Step::NotYet(String::new()),
-                Err(TryLockError::Error(error)) => Step::Ready(Err(error)),
-            }
-        }
-    })
-    .await;
-    match ended {
-        Ended::Ready(Ok(())) => Ok(file),
-        Ended::Ready(Err(source)) => Err(told(source)),
-        Ended::TimedOut(_) | Ended::Never(_) => {
+    match locked(&file, access, clock, clock.now().after(patience)).await {
+        Ok(()) => Ok(file),
+        Err(error) if error.kind() == io::ErrorKind::TimedOut => {
             Err(ClaimError::TimedOut { resource: name.to_owned(), waited: patience })
         }
+        Err(error) => Err(told(error)),
     }
 }
 

@@ -10,8 +10,8 @@ mod stimulus;
 mod verbs;
 mod watched;
 
-pub(crate) use claims::lock;
-pub use claims::{Access, Claim, ClaimError, Claims, Resource};
+pub(crate) use claims::turn;
+pub use claims::{Claim, ClaimError, Claims, Resource};
 pub use design::{BUCKETS, bucket_of, owner_of};
 pub use scratch::Scratch;
 pub use stimulus::Stimulus;
