@@ -10,8 +10,11 @@ use std::{
 
 use crate::causes;
 use async_trait::async_trait;
-use harness_core::ports::{
-    Clock, Component, Lifecycle, LogLine, Logs, PortError, ProcessProof, Stop, StoreKeys, Tick, Workload, Workloads,
+use harness_core::{
+    poll::{Ended, Step, until},
+    ports::{
+        Clock, Component, Lifecycle, LogLine, Logs, PortError, ProcessProof, Stop, StoreKeys, Tick, Workload, Workloads,
+    },
 };
 use thiserror::Error;
 
@@ -20,8 +23,7 @@ use super::{
     control::{Answer, Request, ask},
     lease::{Ending, StarterLock, SupervisorLock},
     places::{Ports, PortsError},
-    process,
-    ready::until,
+    process, ready,
     supervisor::clear,
 };
 use crate::targets::blueprint::{
@@ -173,19 +175,25 @@ pub async fn up(
     }
 
     let mut teller = Teller { clock, progress, began, told: Vec::new() };
-    let mut outcome = None;
-    let waited = until(clock, UP_LIMIT, || {
-        outcome = Some(look(folder, child.as_mut(), &mut teller));
-        let settled = !matches!(outcome, Some(Ok(None)));
-        async move { settled.then_some(()) }
-    });
-    let waited = waited.await;
-    match (waited, outcome) {
-        (Some(()), Some(Err(error))) => Err(error),
-        (Some(()), Some(Ok(Some(state)))) => {
-            Ok(LocalStack { folder: folder.to_owned(), state, credentials: Credentials::load(folder)?, _lease: lease })
+    let settled = until(clock, ready::SCHEDULE, clock.now().after(UP_LIMIT), || {
+        let seen = look(folder, child.as_mut(), &mut teller);
+        async {
+            match seen.transpose() {
+                Some(settled) => Step::Ready(settled),
+                None => Step::NotYet(String::new()),
+            }
         }
-        _ => Err(UpError::TooLong { folder: folder.to_owned(), seconds: UP_LIMIT.as_secs() }),
+    });
+    match settled.await {
+        Ended::Ready(state) => Ok(LocalStack {
+            folder: folder.to_owned(),
+            state: state?,
+            credentials: Credentials::load(folder)?,
+            _lease: lease,
+        }),
+        Ended::TimedOut(_) | Ended::Never(_) => {
+            Err(UpError::TooLong { folder: folder.to_owned(), seconds: UP_LIMIT.as_secs() })
+        }
     }
 }
 
@@ -325,13 +333,18 @@ pub async fn down(folder: &Path, keep_logs: bool, clock: &dyn Clock) -> Result<D
     }
     // One that is about to end by itself may not hear it any more.
     let _ = ask(folder, &Request::Shutdown { keep_logs }).await;
-    let gone = until(clock, DOWN_LIMIT, || async { matches!(supervisor_lives(folder), Ok(false)).then_some(()) });
+    let gone = until(clock, ready::SCHEDULE, clock.now().after(DOWN_LIMIT), || async {
+        match supervisor_lives(folder) {
+            Ok(false) => Step::Ready(()),
+            Ok(true) | Err(_) => Step::NotYet(String::new()),
+        }
+    });
     match gone.await {
-        Some(()) => {
+        Ended::Ready(()) => {
             clear(folder, !keep_logs).map_err(file_error(folder))?;
             Ok(Down::Gone)
         }
-        None => Err(UpError::StillThere {
+        Ended::TimedOut(_) | Ended::Never(_) => Err(UpError::StillThere {
             folder: folder.to_owned(),
             pid: state.map_or(0, |state| state.supervisor),
             seconds: DOWN_LIMIT.as_secs(),

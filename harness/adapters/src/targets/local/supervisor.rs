@@ -8,7 +8,10 @@ use std::{
 };
 
 use crate::causes;
-use harness_core::ports::{Clock, Component, ProcessProof, Stop};
+use harness_core::{
+    poll::{Ended, Step, until},
+    ports::{Clock, Component, ProcessProof, Stop},
+};
 use serde_json::Value;
 use thiserror::Error;
 use tokio::{
@@ -25,7 +28,7 @@ use super::{
     mc::LocalMc,
     places::{self, Ports, PortsError, Socket},
     process::{self, ProcessError},
-    ready::{Asker, until},
+    ready::{self, Asker},
 };
 use crate::{
     SystemClock,
@@ -113,11 +116,18 @@ pub fn supervise(folder: &Path) -> Result<(), SuperviseError> {
     runtime.block_on(async {
         let clock = SystemClock::start();
         // A client that asks whether a supervisor lives holds the lock for a moment.
-        let free = until(&clock, PROBE_LIMIT, || async { SupervisorLock::try_take(folder).transpose() });
-        let _alive = free
-            .await
-            .ok_or_else(|| SuperviseError::Occupied { folder: folder.clone() })?
-            .map_err(|source| file_error(folder, source))?;
+        let free = until(&clock, ready::SCHEDULE, clock.now().after(PROBE_LIMIT), || async {
+            match SupervisorLock::try_take(folder).transpose() {
+                Some(taken) => Step::Ready(taken),
+                None => Step::NotYet(String::new()),
+            }
+        });
+        let _alive = match free.await {
+            Ended::Ready(taken) => taken.map_err(|source| file_error(folder, source))?,
+            Ended::TimedOut(_) | Ended::Never(_) => {
+                return Err(SuperviseError::Occupied { folder: folder.clone() });
+            }
+        };
         run(folder, spec, clock).await
     })
 }
@@ -538,26 +548,27 @@ impl Supervisor {
         let Some(mut running) = self.running(component) else { return };
         let began = self.clock.now();
         let url = lock(&self.ports).readiness(component);
-        let settled = until(&self.clock, READY_LIMIT, || async {
+        let ready = until(&self.clock, ready::SCHEDULE, began.after(READY_LIMIT), || async {
             if self.asker.answers(&url).await {
-                return Some(Ok(()));
+                return Step::Ready(());
             }
-            let needed = needs(component)?;
-            let failed = self.phase(needed).is_some_and(|state| state.phase == Phase::Failed);
-            failed.then(|| Err(format!("not ready: it waits for {needed}, which failed")))
+            let failed = |needed: &Component| self.phase(*needed).is_some_and(|state| state.phase == Phase::Failed);
+            match needs(component).filter(failed) {
+                Some(needed) => Step::Never(format!("not ready: it waits for {needed}, which failed")),
+                None => Step::NotYet(format!("not ready after {} seconds", READY_LIMIT.as_secs())),
+            }
         });
-        let settled = tokio::select! {
-            settled = settled => settled,
+        let ended = tokio::select! {
+            ended = ready => ended,
             _ = running.ended.wait_for(Option::is_some) => return,
         };
         let after = self.clock.now().since(began);
-        let outcome = settled.unwrap_or_else(|| Err(format!("not ready after {} seconds", READY_LIMIT.as_secs())));
-        self.change_component(component, |state| match outcome {
-            Ok(()) => {
+        self.change_component(component, |state| match ended {
+            Ended::Ready(()) => {
                 state.phase = Phase::Ready;
                 state.ready_after_s = Some(after.as_secs_f64());
             }
-            Err(how) => {
+            Ended::TimedOut(how) | Ended::Never(how) => {
                 state.phase = Phase::Failed;
                 state.failure = Some(self.failure(&how, &self.log(component), 0));
             }
