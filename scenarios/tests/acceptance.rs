@@ -21,8 +21,8 @@ use harness_core::{
 };
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use scenarios::cli::{
-    BuildProgress, CliError, ClusterOptions, Drive, LocalOptions, Place, RunOptions, RunProgress, begin, clause_record,
-    finish, load,
+    BuildProgress, CliError, ClusterOptions, Drive, Interruption, LocalOptions, Place, RunOptions, RunProgress, begin,
+    clause_record, finish, load,
 };
 
 /// Set by nextest to the same value in every process of one run.
@@ -127,24 +127,24 @@ fn drive(target: Target, selected: &[ClauseId], everything: bool) -> Result<BTre
         .enable_all()
         .build()
         .map_err(|error| CliError::Bug(error.to_string()))?;
+    let interruption = Interruption::listen().map_err(|error| CliError::Bug(error.to_string()))?;
+    let (watcher, building) = (Arc::new(RunProgress::new(false)), BuildProgress::new(false));
     runtime.block_on(async {
-        let drive =
-            begin(&options, shared_run.as_deref(), Arc::new(RunProgress::new(false)), &BuildProgress::new(false))
-                .await?;
+        let drive = begin(&options, shared_run.as_deref(), watcher, &building, &interruption).await?;
         if shared_run.is_none() {
-            whole_run(&drive).await?;
+            whole_run(&drive, &interruption).await?;
         }
         let mut words = BTreeMap::new();
         for clause in selected {
-            words.insert(clause.clone(), clause_record(&drive, clause).await?);
+            words.insert(clause.clone(), clause_record(&drive, clause, &interruption).await?);
         }
         Ok(words)
     })
 }
 
-async fn whole_run(drive: &Drive) -> Result<(), CliError> {
-    let outcome =
-        runner::run(Arc::clone(&drive.context), drive.scenarios.clone(), futures::future::pending().boxed()).await;
+async fn whole_run(drive: &Drive, interruption: &Interruption) -> Result<(), CliError> {
+    let interrupted = interruption.clone().comes().boxed();
+    let outcome = runner::run(Arc::clone(&drive.context), drive.scenarios.clone(), interrupted).await;
     finish(&drive.context.folder, &[])?;
     outcome.map_err(|error| CliError::Bug(error.to_string()))
 }

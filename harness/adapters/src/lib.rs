@@ -8,6 +8,7 @@ pub mod kube;
 pub mod loki;
 pub mod mimir;
 mod outcome;
+mod process;
 mod proxy;
 pub mod s3;
 pub mod stack;

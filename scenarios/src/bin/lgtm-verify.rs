@@ -11,7 +11,6 @@ use std::{
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use futures::FutureExt;
 use harness_adapters::{
     SystemClock,
     targets::blueprint::{Override, Profile},
@@ -26,8 +25,8 @@ use harness_core::{
     signal::Signal,
 };
 use scenarios::cli::{
-    self, BuildProgress, CliError, ClusterFrom, ClusterOptions, EndpointOverride, ListFormat, LocalOptions, Place,
-    ProveOptions, ReportTarget, RunOptions, RunProgress, inspect::InspectError,
+    self, BuildProgress, CliError, ClusterFrom, ClusterOptions, EndpointOverride, Interruption, ListFormat,
+    LocalOptions, Place, ProveOptions, ReportTarget, RunOptions, RunProgress, inspect::InspectError,
 };
 
 /// Tells whether a Loki, Tempo and Mimir stack with S3 persistence does what its design promises.
@@ -367,7 +366,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitStatus> {
         Command::Kind(command) => kind(command),
         Command::Gateway(GatewayArguments { http, grpc, write, read, backend }) => {
             let gateway = Gateway { http, grpc, write, read, backend };
-            threads()?.block_on(cli::serve_gateway(gateway, interrupted()))?;
+            threads()?.block_on(cli::serve_gateway(gateway, Interruption::listen()?.comes()))?;
             Ok(ExitStatus::Passed)
         }
     }
@@ -394,8 +393,8 @@ fn run(arguments: RunArguments) -> anyhow::Result<ExitStatus> {
     let announce = |info: &harness_core::record::RunInfo, folder: &std::path::Path| {
         anstream::eprintln!("run {} (seed {}), recorded in {}", info.id, info.seed, folder.display());
     };
-    let (report, status) =
-        threads()?.block_on(async { cli::run(&options, watcher, &building, announce, interrupted().boxed()).await })?;
+    let interruption = Interruption::listen()?;
+    let (report, status) = threads()?.block_on(cli::run(&options, watcher, &building, announce, &interruption))?;
     summarise(&report);
     Ok(status)
 }
@@ -421,7 +420,8 @@ fn prove(arguments: ProveArguments) -> anyhow::Result<ExitStatus> {
         local: local_options(stack)?,
         runs: arguments.runs.runs,
     };
-    let proofs = threads()?.block_on(async { cli::prove(&options, interrupted().boxed()).await })?;
+    let interruption = Interruption::listen()?;
+    let proofs = threads()?.block_on(cli::prove(&options, &interruption))?;
     anstream::eprint!("{}", cli::describe_proofs(&proofs));
     Ok(cli::prove_status(&proofs))
 }
@@ -430,37 +430,9 @@ fn threads() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()
 }
 
-/// Completes at the first interrupt or termination signal; the second ends the process at once.
-async fn interrupted() {
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).ok();
-    wait_for_signal(&mut terminate).await;
-    anstream::eprintln!("interrupted: writing down what there is; once more to abort");
-    tokio::spawn(async move {
-        wait_for_signal(&mut terminate).await;
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "the user asked twice: nothing may hold the process up any more"
-        )]
-        std::process::exit(130);
-    });
-}
-
-async fn wait_for_signal(terminate: &mut Option<tokio::signal::unix::Signal>) {
-    let terminated = async {
-        match terminate {
-            Some(signal) => signal.recv().await,
-            None => std::future::pending().await,
-        }
-    };
-    futures::select! {
-        _ = tokio::signal::ctrl_c().fuse() => {}
-        _ = terminated.boxed().fuse() => {}
-    }
-}
-
 fn inspect(arguments: &InspectArguments) -> anyhow::Result<ExitStatus> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let source = cli::inspect_source(&arguments.object, &folders()?)?;
+    let source = runtime.block_on(cli::inspect_source(&arguments.object, &folders()?))?;
     let mut output = std::io::BufWriter::new(std::io::stdout().lock());
     let summary = match runtime.block_on(cli::inspect::inspect(arguments.kind, &source, &mut output)) {
         // Whoever reads has read enough.
@@ -481,12 +453,13 @@ fn stack(command: StackCommand) -> anyhow::Result<ExitStatus> {
     match command {
         StackCommand::Build => {
             let arguments = StackArguments { profile: Profile::Fast, overrides: Vec::new(), design_ports: false };
-            let built = cli::stack_build(&local_options(arguments)?, &clock, &building)?;
+            let (options, interruption) = (local_options(arguments)?, Interruption::listen()?);
+            let built = runtime()?.block_on(cli::stack_build(&options, &clock, &building, &interruption))?;
             print(&(built.join("\n") + "\n"))
         }
         StackCommand::Up(arguments) => {
-            let options = local_options(arguments)?;
-            print(&runtime()?.block_on(cli::stack_up(&options, &clock, &building))?)
+            let (options, interruption) = (local_options(arguments)?, Interruption::listen()?);
+            print(&runtime()?.block_on(cli::stack_up(&options, &clock, &building, &interruption))?)
         }
         StackCommand::Status => match cli::stack_status(&folders()?)? {
             Some(text) => print(&text),
@@ -519,7 +492,8 @@ fn kind(command: KindCommand) -> anyhow::Result<ExitStatus> {
                 program: std::env::current_exe().context("this program's own path")?,
             };
             let progress = BuildProgress::new(std::io::stderr().is_terminal());
-            print(&threads()?.block_on(cli::kind_up(&spec, &folders()?, &SystemClock::start(), &progress))?)
+            let (folders, clock, interruption) = (folders()?, SystemClock::start(), Interruption::listen()?);
+            print(&threads()?.block_on(cli::kind_up(&spec, &folders, &clock, &progress, &interruption))?)
         }
         KindCommand::Status => {
             let (text, ready) = threads()?.block_on(cli::kind_status(&folders()?))?;

@@ -12,7 +12,7 @@ use harness_adapters::{
 };
 use harness_core::ports::Clock;
 
-use super::CliError;
+use super::{CliError, Interruption};
 
 impl From<KindError> for CliError {
     fn from(error: KindError) -> Self {
@@ -32,9 +32,11 @@ pub async fn kind_up(
     folders: &Folders,
     clock: &dyn Clock,
     progress: &dyn Progress,
+    interruption: &Interruption,
 ) -> Result<String, CliError> {
     let began = clock.now();
-    let state = up(spec, folders, clock, progress).await?;
+    let work = async { Ok(up(spec, folders, clock, progress).await?) };
+    let state = interruption.or("while the cluster came up", work).await?;
     Ok(format!("{}up after {} s\n", describe(&state, &[]), clock.now().since(began).as_secs()))
 }
 

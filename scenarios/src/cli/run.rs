@@ -11,10 +11,11 @@ use std::{
     time::Duration,
 };
 
-use futures::{FutureExt, future::BoxFuture};
+use futures::FutureExt;
 use harness_adapters::{SystemClock, targets::blueprint::Progress};
 use harness_core::{
     catalogue::{Catalogue, ClauseId, Target},
+    lock::{Access, FOREVER, locked},
     observation::rfc3339,
     ports::Clock,
     record::{RecordError, RunInfo, RunRecord, Selection, assemble, read_run},
@@ -26,7 +27,7 @@ use harness_core::{
 };
 
 use super::{
-    CliError,
+    CliError, Interruption,
     session::{Place, Session},
 };
 use crate::criteria;
@@ -116,12 +117,13 @@ pub struct Drive {
 /// run has opened is joined.
 ///
 /// # Errors
-/// Unknown names, nothing selected, a stack that does not come up, a folder that cannot be written.
+/// Unknown names, nothing selected, a stack that does not come up, a folder that cannot be written, an interruption.
 pub async fn begin(
     options: &RunOptions,
     name: Option<&str>,
     watcher: Arc<dyn Watcher>,
     progress: &dyn Progress,
+    interruption: &Interruption,
 ) -> Result<Drive, CliError> {
     let (catalogue, scenarios) = load()?;
     let (chosen, clauses) =
@@ -141,7 +143,7 @@ pub async fn begin(
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
     let started = rfc3339(clock.unix_ns());
-    let session = Session::open(&options.place, &chosen, Arc::clone(&clock), progress).await?;
+    let session = Session::open(&options.place, &chosen, Arc::clone(&clock), progress, interruption).await?;
     let info = RunInfo {
         id: run_id(&*clock),
         seed: options.seed.unwrap_or_else(random),
@@ -153,7 +155,7 @@ pub async fn begin(
         selection: Selection { filters: options.filter.words(), clauses: shown.iter().cloned().collect() },
     };
     let folder = options.runs.join(name.unwrap_or(&info.id));
-    let info = join_or_found(&folder, info)?;
+    let info = interruption.or("while the run's folder was opened", join_or_found(&folder, info, &*clock)).await?;
     let context = RunContext {
         info,
         folder,
@@ -167,12 +169,12 @@ pub async fn begin(
 }
 
 /// The run's own word about itself, from `run.json` in its folder; the first process of a run writes it.
-fn join_or_found(folder: &Path, info: RunInfo) -> Result<RunInfo, CliError> {
+async fn join_or_found(folder: &Path, info: RunInfo, clock: &dyn Clock) -> Result<RunInfo, CliError> {
     let path = folder.join("run.json");
     let refused = |error: std::io::Error| CliError::NotWritten(format!("{}: {error}", path.display()));
     fs::create_dir_all(folder).map_err(refused)?;
     let lock = fs::File::create(folder.join("run.lock")).map_err(refused)?;
-    lock.lock().map_err(refused)?;
+    locked(&lock, Access::Write, clock, FOREVER).await.map_err(refused)?;
     if let Ok(text) = fs::read(&path) {
         return serde_json::from_slice(&text)
             .map_err(|error| CliError::NotWritten(format!("{}: {error}", path.display())));
@@ -204,15 +206,12 @@ pub async fn run(
     watcher: Arc<dyn Watcher>,
     progress: &dyn Progress,
     announce: impl FnOnce(&RunInfo, &Path),
-    interrupted: BoxFuture<'static, ()>,
+    interruption: &Interruption,
 ) -> Result<(Report, ExitStatus), CliError> {
-    let interrupted = interrupted.shared();
-    let drive = futures::select_biased! {
-        () = interrupted.clone().fuse() => return Err(CliError::SetUp("interrupted while the stack came up".to_owned())),
-        drive = begin(options, None, watcher, progress).boxed_local().fuse() => drive?,
-    };
+    let drive = begin(options, None, watcher, progress, interruption).await?;
     announce(&drive.context.info, &drive.context.folder);
-    let outcome = runner::run(Arc::clone(&drive.context), drive.scenarios.clone(), interrupted.boxed()).await;
+    let outcome =
+        runner::run(Arc::clone(&drive.context), drive.scenarios.clone(), interruption.clone().comes().boxed()).await;
     let reported = finish(&drive.context.folder, &options.reports);
     if let Err(error) = outcome {
         return Err(run_error(error));
@@ -293,13 +292,17 @@ pub fn newest_run(runs: &Path) -> Option<PathBuf> {
 ///
 /// # Errors
 /// See [`CliError`].
-pub async fn clause_record(drive: &Drive, clause: &ClauseId) -> Result<(Verdict, Vec<String>), CliError> {
+pub async fn clause_record(
+    drive: &Drive,
+    clause: &ClauseId,
+    interruption: &Interruption,
+) -> Result<(Verdict, Vec<String>), CliError> {
     let scenario = drive
         .scenarios
         .iter()
         .find(|scenario| scenario.covers.contains(clause))
         .ok_or_else(|| CliError::NothingSelected(format!("no scenario covers {clause}")))?;
-    let record = runner::drive_once(Arc::clone(&drive.context), scenario.clone(), futures::future::pending().boxed())
+    let record = runner::drive_once(Arc::clone(&drive.context), scenario.clone(), interruption.clone().comes().boxed())
         .await
         .map_err(run_error)?;
     let judgement = record.judgements.get(clause);

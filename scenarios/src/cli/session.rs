@@ -3,10 +3,12 @@
 use harness_adapters::causes;
 use std::{collections::BTreeMap, ffi::OsString, fmt, path::PathBuf, str::FromStr, sync::Arc, time::Duration};
 
+use futures::TryFutureExt;
 use harness_adapters::{
+    SystemClock,
     s3::{Keys, S3},
     stack::{Endpoints, StackPush, StackQuery},
-    targets::blueprint::{Override, Profile, Progress, Role, build},
+    targets::blueprint::{Override, Profile, Programs, Progress, Role, build},
     targets::local::{
         Down, Folders, Linger, LocalStack, Selection, StackSpec, StackState, Starter, UpError, down, down_if_idle,
         status, up,
@@ -21,13 +23,17 @@ use harness_core::{
 };
 
 use super::{
-    CliError,
+    CliError, Interruption,
     cluster::{self, ClusterOptions},
     inspect::{BucketUrl, Source},
 };
 
 /// How long a stack that a run started outlives its last user: long enough for the next process of the same test run.
 const LINGER: Duration = Duration::from_secs(15);
+
+/// What an interrupt is told to have stopped.
+const COMING_UP: &str = "while the stack came up";
+const BUILDING: &str = "while the servers were built";
 
 /// The region that all requests to the object store name.
 pub(super) const REGION: &str = "us-east-1";
@@ -150,16 +156,19 @@ impl Session {
     /// Reaches the stack at `place`: see [`LocalOptions`] and [`ClusterOptions`].
     ///
     /// # Errors
-    /// [`CliError::SetUp`]: there is none, it may not be used, or it cannot be reached.
+    /// [`CliError::SetUp`]: there is none, it may not be used, it cannot be reached, or the user asked to end.
     pub async fn open(
         place: &Place,
         scenarios: &[Scenario],
         clock: Arc<dyn Clock>,
         progress: &dyn Progress,
+        interruption: &Interruption,
     ) -> Result<Self, CliError> {
         match place {
-            Place::Local(options) => Self::local(options, scenarios, clock, progress).await,
-            Place::Cluster(options) => cluster::open(options, clock).await,
+            Place::Local(options) => Self::local(options, scenarios, clock, progress, interruption).await,
+            Place::Cluster(options) => {
+                interruption.or("while the cluster was reached", cluster::open(options, clock)).await
+            }
         }
     }
 
@@ -170,11 +179,12 @@ impl Session {
         scenarios: &[Scenario],
         clock: Arc<dyn Clock>,
         progress: &dyn Progress,
+        interruption: &Interruption,
     ) -> Result<Self, CliError> {
         let selection = selection_of(scenarios);
-        let stack = match joined(options, selection)? {
+        let stack = match interruption.or(COMING_UP, joined(options, selection, &*clock)).await? {
             Some(stack) => stack,
-            None => start(options, selection, Linger::After(LINGER), &*clock, progress).await?,
+            None => start(options, selection, Linger::After(LINGER), &*clock, progress, interruption).await?,
         };
         let stack = Arc::new(stack);
         let versions = stack
@@ -194,8 +204,13 @@ impl Session {
 }
 
 /// The stack that is up, where it has the wanted profile and overrides and everything that is selected.
-fn joined(options: &LocalOptions, selection: Selection) -> Result<Option<LocalStack>, CliError> {
-    let stack = LocalStack::attach(&options.folders.stack).map_err(|error| CliError::SetUp(causes(&error)))?;
+async fn joined(
+    options: &LocalOptions,
+    selection: Selection,
+    clock: &dyn Clock,
+) -> Result<Option<LocalStack>, CliError> {
+    let attached = LocalStack::attach(&options.folders.stack, clock).await;
+    let stack = attached.map_err(|error| CliError::SetUp(causes(&error)))?;
     Ok(stack.filter(|stack| {
         let state = stack.state();
         state.profile == options.profile
@@ -211,10 +226,10 @@ async fn start(
     linger: Linger,
     clock: &dyn Clock,
     progress: &dyn Progress,
+    interruption: &Interruption,
 ) -> Result<LocalStack, CliError> {
     let refused = |error: &dyn std::error::Error| CliError::SetUp(causes(error));
-    let programs =
-        build(&selection.programs(), &options.folders.cache, clock, progress).map_err(|error| refused(&error))?;
+    let programs = built(options, selection, clock, progress, interruption).await?;
     let spec = StackSpec {
         profile: options.profile,
         overrides: options.overrides.clone(),
@@ -232,12 +247,27 @@ async fn start(
             .collect(),
     };
     let folder = &options.folders.stack;
-    // An earlier run's, with other timers or parts, that only lingers.
-    down_if_idle(folder, clock).await.map_err(|error| refused(&error))?;
-    up(folder, &spec, &starter, clock, progress).await.map_err(|error| match error {
-        UpError::Render(error) => CliError::Usage(causes(&error)),
-        error => refused(&error),
-    })
+    let coming_up = async {
+        // An earlier run's, with other timers or parts, that only lingers.
+        down_if_idle(folder, clock).await.map_err(|error| refused(&error))?;
+        up(folder, &spec, &starter, clock, progress).await.map_err(|error| match error {
+            UpError::Render(error) => CliError::Usage(causes(&error)),
+            error => refused(&error),
+        })
+    };
+    interruption.or(COMING_UP, coming_up).await
+}
+
+async fn built(
+    options: &LocalOptions,
+    selection: Selection,
+    clock: &dyn Clock,
+    progress: &dyn Progress,
+    interruption: &Interruption,
+) -> Result<Programs, CliError> {
+    let programs = selection.programs();
+    let building = build(&programs, &options.folders.cache, clock, progress);
+    interruption.or(BUILDING, building.map_err(|error| CliError::SetUp(causes(&error)))).await
 }
 
 /// What scenarios need of the stack; the object store always is.
@@ -299,12 +329,13 @@ fn ports(options: &LocalOptions, stack: Arc<LocalStack>, clock: Arc<dyn Clock>) 
 ///
 /// # Errors
 /// [`CliError::Usage`]: no place in a bucket; [`CliError::SetUp`]: no stack is up.
-pub fn inspect_source(object: &str, folders: &Folders) -> Result<Source, CliError> {
+pub async fn inspect_source(object: &str, folders: &Folders) -> Result<Source, CliError> {
     if !BucketUrl::is_meant(object) {
         return Ok(Source::Local(object.into()));
     }
     let url = object.parse()?;
-    let stack = LocalStack::attach(&folders.stack)
+    let stack = LocalStack::attach(&folders.stack, &SystemClock::start())
+        .await
         .map_err(|error| CliError::SetUp(causes(&error)))?
         .ok_or_else(|| CliError::SetUp(format!("{object} is in the store of a stack, and none is up")))?;
     let endpoint = stack.state().endpoint(Role::S3).unwrap_or_default();
@@ -321,14 +352,14 @@ fn keys_of(stack: &LocalStack, component: Component) -> Keys {
 /// Builds every server of the stack that is not built yet; returns where each program is.
 ///
 /// # Errors
-/// [`CliError::SetUp`]: Go is missing or too old, a build fails, the disk is full.
-pub fn stack_build(
+/// [`CliError::SetUp`]: Go is missing or too old, a build fails, the disk is full, or the user asked to end.
+pub async fn stack_build(
     options: &LocalOptions,
     clock: &dyn Clock,
     progress: &dyn Progress,
+    interruption: &Interruption,
 ) -> Result<Vec<String>, CliError> {
-    let built = build(&Selection::ALL.programs(), &options.folders.cache, clock, progress)
-        .map_err(|error| CliError::SetUp(causes(&error)))?;
+    let built = built(options, Selection::ALL, clock, progress, interruption).await?;
     Ok(built.into_iter().map(|(program, path)| format!("{program}\t{}", path.display())).collect())
 }
 
@@ -336,8 +367,13 @@ pub fn stack_build(
 ///
 /// # Errors
 /// [`CliError::SetUp`], also where some component did not become ready: each is named with its last log lines.
-pub async fn stack_up(options: &LocalOptions, clock: &dyn Clock, progress: &dyn Progress) -> Result<String, CliError> {
-    let stack = start(options, Selection::ALL, Linger::UntilDown, clock, progress).await?;
+pub async fn stack_up(
+    options: &LocalOptions,
+    clock: &dyn Clock,
+    progress: &dyn Progress,
+    interruption: &Interruption,
+) -> Result<String, CliError> {
+    let stack = start(options, Selection::ALL, Linger::UntilDown, clock, progress, interruption).await?;
     let failures: Vec<String> =
         stack.state().failures().map(|(component, failure)| format!("{component}: {failure}")).collect();
     if failures.is_empty() {

@@ -14,7 +14,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use futures::{FutureExt, StreamExt, future::BoxFuture, stream};
+use futures::{StreamExt, TryFutureExt, stream};
 use harness_adapters::{
     SystemClock,
     faults::{Proxy, Saboteur},
@@ -27,7 +27,10 @@ use harness_core::{
     verdict::Verdict,
 };
 
-use super::{BuildProgress, CliError, EndpointOverride, Interposer, LocalOptions, Place, RunOptions, RunProgress, run};
+use super::{
+    BuildProgress, CliError, EndpointOverride, Interposer, Interruption, LocalOptions, Place, RunOptions, RunProgress,
+    run,
+};
 
 /// The scenarios that are driven against each broken stack.
 const TAG: &str = "main";
@@ -62,16 +65,15 @@ pub struct Proof {
 /// # Errors
 /// [`CliError::Usage`]: an unknown name; [`CliError::SetUp`]: interrupted, or another `prove` is at work. A sabotage whose stack does
 /// not come up is no error but a surprise.
-pub async fn prove(options: &ProveOptions, interrupted: BoxFuture<'static, ()>) -> Result<Vec<Proof>, CliError> {
+pub async fn prove(options: &ProveOptions, interruption: &Interruption) -> Result<Vec<Proof>, CliError> {
     let chosen = chosen(&options.names)?;
     let _alone = alone(&options.local.folders)?;
-    let interrupted = interrupted.shared();
     let mut proofs: Vec<Proof> = stream::iter(chosen)
-        .map(|sabotage| prove_one(options, sabotage, interrupted.clone().boxed()))
+        .map(|sabotage| prove_one(options, sabotage, interruption))
         .buffer_unordered(options.jobs.max(1))
         .collect()
         .await;
-    if interrupted.peek().is_some() {
+    if interruption.has_come() {
         return Err(CliError::SetUp("interrupted: nothing is proved".to_owned()));
     }
     proofs.sort_by_key(|proof| SABOTAGES.iter().position(|sabotage| sabotage.name == proof.sabotage.name));
@@ -114,8 +116,8 @@ fn alone(folders: &Folders) -> Result<File, CliError> {
     }
 }
 
-async fn prove_one(options: &ProveOptions, sabotage: &'static Sabotage, interrupted: BoxFuture<'static, ()>) -> Proof {
-    let outcome = broken_run(options, sabotage, interrupted).await.map_err(|error| error.to_string());
+async fn prove_one(options: &ProveOptions, sabotage: &'static Sabotage, interruption: &Interruption) -> Proof {
+    let outcome = broken_run(options, sabotage, interruption).await.map_err(|error| error.to_string());
     let surprises = match &outcome {
         Ok(outcome) => surprises(sabotage.blamed, outcome),
         Err(reason) => vec![Surprise::NoRun { reason: reason.clone() }],
@@ -127,7 +129,7 @@ async fn prove_one(options: &ProveOptions, sabotage: &'static Sabotage, interrup
 async fn broken_run(
     options: &ProveOptions,
     sabotage: &'static Sabotage,
-    interrupted: BoxFuture<'static, ()>,
+    interruption: &Interruption,
 ) -> Result<Outcome, CliError> {
     let local = LocalOptions { folders: folders_of(&options.local.folders, sabotage.name), ..options.local.clone() };
     let saboteur = sabotage.saboteur.map(|(role, make)| Arc::new(Between::new(role, make())));
@@ -148,13 +150,13 @@ async fn broken_run(
     let clock = SystemClock::start();
     let gone = |error| CliError::SetUp(causes(&error));
     // What an earlier prove was killed over may still linger.
-    down(&folder, false, &clock).await.map_err(gone)?;
+    interruption.or("while an earlier stack was taken down", down(&folder, false, &clock).map_err(gone)).await?;
     let watcher = Arc::new(RunProgress::one_of_several(sabotage.name));
     let building = BuildProgress::one_of_several(sabotage.name);
     let announce = |info: &harness_core::record::RunInfo, folder: &std::path::Path| {
         building.say(&format!("run {} (seed {}), recorded in {}", info.id, info.seed, folder.display()));
     };
-    let reported = run(&run_options, watcher, &building, announce, interrupted).await;
+    let reported = run(&run_options, watcher, &building, announce, interruption).await;
     down(&folder, false, &clock).await.map_err(gone)?;
     let (report, _) = reported?;
     Ok(Outcome::of(&report, saboteur.map(|between| between.saboteur.injected())))

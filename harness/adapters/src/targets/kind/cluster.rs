@@ -82,7 +82,7 @@ pub async fn up(
     };
     let mut recipes = match spec.images {
         ImageSource::Built => {
-            let programs = build(&RUN, &folders.cache, clock, progress)?;
+            let programs = build(&RUN, &folders.cache, clock, progress).await?;
             RUN.into_iter().filter_map(|program| Recipe::of(program, &programs)).collect()
         }
         ImageSource::Pulled => Vec::new(),

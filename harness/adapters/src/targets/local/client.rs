@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use crate::causes;
+use crate::{causes, process};
 use async_trait::async_trait;
 use harness_core::{
     poll::{Ended, Step, until},
@@ -23,7 +23,7 @@ use super::{
     control::{Answer, Request, ask},
     lease::{Ending, StarterLock, SupervisorLock},
     places::{Ports, PortsError},
-    process, ready,
+    ready,
     supervisor::clear,
 };
 use crate::targets::blueprint::{
@@ -144,7 +144,7 @@ fn supervisor_lives(folder: &Path) -> Result<bool, UpError> {
 }
 
 /// Starts the stack of `spec` in `folder`, or joins it where it runs already. Returns when every component is ready or has
-/// failed; which failed stands in [`LocalStack::state`].
+/// failed; which failed stands in [`LocalStack::state`]. Dropped before that, it ends the stack that it started.
 pub async fn up(
     folder: &Path,
     spec: &StackSpec,
@@ -155,9 +155,9 @@ pub async fn up(
     check(spec, folder)?;
     fs::create_dir_all(folder).map_err(file_error(folder))?;
     let began = clock.now();
-    let lease = Lease::take(folder).map_err(file_error(folder))?;
-    let _starting = StarterLock::take(folder).map_err(file_error(folder))?;
-    let mut child = None;
+    let lease = Lease::take(folder, clock).await.map_err(file_error(folder))?;
+    let _starting = StarterLock::take(folder, clock).await.map_err(file_error(folder))?;
+    let mut started = None;
     if supervisor_lives(folder)? {
         if let Some(state) = StackState::load(folder)?
             && state.spec_digest != spec.digest()
@@ -171,12 +171,12 @@ pub async fn up(
     } else {
         clear(folder, true).map_err(file_error(folder))?;
         spec.save(folder)?;
-        child = Some(start_supervisor(folder, starter)?);
+        started = Some(Started { child: start_supervisor(folder, starter)?, came_up: false });
     }
 
     let mut teller = Teller { clock, progress, began, told: Vec::new() };
     let settled = until(clock, ready::SCHEDULE, clock.now().after(UP_LIMIT), || {
-        let seen = look(folder, child.as_mut(), &mut teller);
+        let seen = look(folder, started.as_mut(), &mut teller);
         async {
             match seen.transpose() {
                 Some(settled) => Step::Ready(settled),
@@ -185,12 +185,14 @@ pub async fn up(
         }
     });
     match settled.await {
-        Ended::Ready(state) => Ok(LocalStack {
-            folder: folder.to_owned(),
-            state: state?,
-            credentials: Credentials::load(folder)?,
-            _lease: lease,
-        }),
+        Ended::Ready(state) => {
+            let state = state?;
+            let credentials = Credentials::load(folder)?;
+            if let Some(started) = &mut started {
+                started.came_up = true;
+            }
+            Ok(LocalStack { folder: folder.to_owned(), state, credentials, _lease: lease })
+        }
         Ended::TimedOut(_) | Ended::Never(_) => {
             Err(UpError::TooLong { folder: folder.to_owned(), seconds: UP_LIMIT.as_secs() })
         }
@@ -236,10 +238,10 @@ fn supervisor_log(folder: &Path) -> PathBuf {
 }
 
 /// One look at a stack that starts: `None` while it is neither up nor failed.
-fn look(folder: &Path, child: Option<&mut Child>, teller: &mut Teller<'_>) -> Result<Option<StackState>, UpError> {
+fn look(folder: &Path, started: Option<&mut Started>, teller: &mut Teller<'_>) -> Result<Option<StackState>, UpError> {
     // Before the state is read, so that a last word is not missed.
-    let gone = match child {
-        Some(child) => child.try_wait().ok().flatten().map(|status| process::exit_text(Ok(status))),
+    let gone = match started {
+        Some(started) => started.child.try_wait().ok().flatten().map(|status| process::exit_text(Ok(status))),
         None => (!supervisor_lives(folder)?).then(|| "it ended".to_owned()),
     };
     let state = StackState::load(folder)?;
@@ -257,6 +259,23 @@ fn look(folder: &Path, child: Option<&mut Child>, teller: &mut Teller<'_>) -> Re
             Err(UpError::Failed { reason: format!("the supervisor ended ({gone})\n{said}").trim_end().to_owned() })
         }
         _ => Ok(None),
+    }
+}
+
+/// A supervisor that was started here. It is told to end where nobody waits any more for its stack to come up: otherwise a stack
+/// that was to stay would, after an interrupt that the user took for its end.
+#[derive(Debug)]
+struct Started {
+    child: Child,
+    came_up: bool,
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        if !self.came_up && matches!(self.child.try_wait(), Ok(None)) {
+            // One that has ended meanwhile needs no signal.
+            let _ = process::signal(self.child.id(), Stop::Graceful);
+        }
     }
 }
 
@@ -325,7 +344,7 @@ pub async fn down(folder: &Path, keep_logs: bool, clock: &dyn Clock) -> Result<D
     if !folder.is_dir() {
         return Ok(Down::WasNone);
     }
-    let _starting = StarterLock::take(folder).map_err(file_error(folder))?;
+    let _starting = StarterLock::take(folder, clock).await.map_err(file_error(folder))?;
     let state = StackState::load(folder)?;
     if !supervisor_lives(folder)? {
         clear(folder, !keep_logs).map_err(file_error(folder))?;
@@ -354,11 +373,11 @@ pub async fn down(folder: &Path, keep_logs: bool, clock: &dyn Clock) -> Result<D
 
 impl LocalStack {
     /// The stack that runs in `folder`, with a lease; `None` where there is none that is up.
-    pub fn attach(folder: &Path) -> Result<Option<Self>, UpError> {
+    pub async fn attach(folder: &Path, clock: &dyn Clock) -> Result<Option<Self>, UpError> {
         if status(folder)?.is_none() {
             return Ok(None);
         }
-        let lease = Lease::take(folder).map_err(file_error(folder))?;
+        let lease = Lease::take(folder, clock).await.map_err(file_error(folder))?;
         // It may have ended while the lease was waited for.
         match status(folder)?.filter(|state| state.phase == StackPhase::Up) {
             None => Ok(None),
@@ -521,6 +540,8 @@ impl Logs for LocalStack {
 
 #[cfg(test)]
 mod tests {
+    use futures::FutureExt;
+
     use super::*;
     use crate::{SystemClock, targets::blueprint::Silent, targets::local::spec::tests::everything};
 
@@ -554,6 +575,26 @@ mod tests {
         };
         let error = up(folder.path(), &everything(), &starter, &SystemClock::start(), &Silent).await.unwrap_err();
         assert_eq!(error.to_string(), "the stack did not come up: the supervisor ended (exit code 3)\nno luck");
+    }
+
+    #[tokio::test]
+    async fn a_stack_that_nobody_waits_for_any_more_is_told_to_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("alive");
+        assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        // It holds the pipe open as long as it lives, and says so if nobody ends it.
+        let script =
+            format!("trap 'kill $!; exit' TERM; exec 3>{}; sleep 60 3>&- & wait; echo outlived >&3", pipe.display());
+        let starter = Starter { program: "sh".into(), args: ["-c", &script].map(OsString::from).to_vec() };
+        let (spec, clock) = (everything(), SystemClock::start());
+        let mut alive = tokio::select! {
+            stack = up(folder.path(), &spec, &starter, &clock, &Silent) => panic!("{stack:?}"),
+            alive = tokio::task::spawn_blocking(|| File::open(pipe)) => alive.unwrap().unwrap(),
+        };
+        let mut said = String::new();
+        io::Read::read_to_string(&mut alive, &mut said).unwrap();
+        assert_eq!(said, "");
+        assert!(StarterLock::take(folder.path(), &clock).now_or_never().unwrap().is_ok());
     }
 
     #[tokio::test]
@@ -597,8 +638,8 @@ mod tests {
         };
         state.save(folder.path()).unwrap();
         assert_eq!(status(folder.path()).unwrap(), None);
-        assert!(LocalStack::attach(folder.path()).unwrap().is_none());
         let clock = SystemClock::start();
+        assert!(LocalStack::attach(folder.path(), &clock).await.unwrap().is_none());
         assert_eq!(down(folder.path(), true, &clock).await.unwrap(), Down::LeftOversRemoved);
         assert!(!folder.path().join("data").exists());
         assert!(folder.path().join("logs").exists());

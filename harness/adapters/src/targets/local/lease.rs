@@ -4,6 +4,11 @@ use std::{
     path::Path,
 };
 
+use harness_core::{
+    lock::{Access, FOREVER, locked},
+    ports::Clock,
+};
+
 /// Held by whoever uses a stack, so that it does not end itself (a shared lock on `lease.lock`). Given up by dropping.
 #[derive(Debug)]
 pub struct Lease {
@@ -12,9 +17,9 @@ pub struct Lease {
 
 impl Lease {
     /// Takes a share. Waits while a supervisor that is ending itself holds the file for itself.
-    pub(super) fn take(folder: &Path) -> io::Result<Self> {
+    pub(super) async fn take(folder: &Path, clock: &dyn Clock) -> io::Result<Self> {
         let file = open(folder, "lease.lock")?;
-        file.lock_shared()?;
+        locked(&file, Access::Read, clock, FOREVER).await?;
         Ok(Self { _file: file })
     }
 }
@@ -53,9 +58,9 @@ pub(super) struct StarterLock {
 
 impl StarterLock {
     /// Waits for the other starter, if there is one.
-    pub(super) fn take(folder: &Path) -> io::Result<Self> {
+    pub(super) async fn take(folder: &Path, clock: &dyn Clock) -> io::Result<Self> {
         let file = open(folder, "starter.lock")?;
-        file.lock()?;
+        locked(&file, Access::Write, clock, FOREVER).await?;
         Ok(Self { _file: file })
     }
 }
@@ -77,12 +82,14 @@ fn exclusive(folder: &Path, name: &str) -> io::Result<Option<File>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::SystemClock;
 
-    #[test]
-    fn a_held_lease_keeps_the_supervisor_from_ending() {
+    #[tokio::test]
+    async fn a_held_lease_keeps_the_supervisor_from_ending() {
         let folder = tempfile::tempdir().unwrap();
-        let first = Lease::take(folder.path()).unwrap();
-        let second = Lease::take(folder.path()).unwrap();
+        let clock = SystemClock::start();
+        let first = Lease::take(folder.path(), &clock).await.unwrap();
+        let second = Lease::take(folder.path(), &clock).await.unwrap();
         assert!(Ending::try_take(folder.path()).unwrap().is_none());
         drop(first);
         assert!(Ending::try_take(folder.path()).unwrap().is_none());

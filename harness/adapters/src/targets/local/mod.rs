@@ -12,7 +12,6 @@ mod folders;
 mod lease;
 mod mc;
 mod places;
-mod process;
 mod ready;
 mod spec;
 mod state;

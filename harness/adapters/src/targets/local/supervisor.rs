@@ -27,11 +27,11 @@ use super::{
     lease::{Ending, SupervisorLock},
     mc::LocalMc,
     places::{self, Ports, PortsError, Socket},
-    process::{self, ProcessError},
     ready::{self, Asker},
 };
 use crate::{
     SystemClock,
+    process::{self, ProcessError},
     targets::blueprint::{
         BucketsError, Credentials, CredentialsError, Maker, Plan, Program, RenderError, Role, Upstream, Upstreams,
         configuration, last, redact, remove_folder, serve_grpc, serve_http, whose_keys,
