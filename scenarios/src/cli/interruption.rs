@@ -28,10 +28,10 @@ impl Interruption {
         std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
             runtime.block_on(async {
                 either(&mut interrupt, &mut terminate).await;
-                come.send_replace(true);
-                // Apart from this thread: nobody may read standard error any more.
-                tokio::task::spawn_blocking(|| {
-                    anstream::eprintln!("interrupted: coming to an end; once more to abort")
+                // Apart from this thread: perhaps nobody reads standard error any more.
+                tokio::task::spawn_blocking(move || {
+                    anstream::eprintln!("interrupted: coming to an end; once more to abort");
+                    come.send_replace(true);
                 });
                 either(&mut interrupt, &mut terminate).await;
                 #[expect(
