@@ -15,7 +15,7 @@ use futures::FutureExt;
 use harness_adapters::{SystemClock, targets::blueprint::Progress};
 use harness_core::{
     catalogue::{Catalogue, ClauseId, Target},
-    lock::{Access, FOREVER, locked},
+    lock::{Access, FOREVER, Held},
     observation::rfc3339,
     ports::Clock,
     record::{RecordError, RunInfo, RunRecord, Selection, assemble, read_run},
@@ -174,7 +174,7 @@ async fn join_or_found(folder: &Path, info: RunInfo, clock: &dyn Clock) -> Resul
     let refused = |error: std::io::Error| CliError::NotWritten(format!("{}: {error}", path.display()));
     fs::create_dir_all(folder).map_err(refused)?;
     let lock = fs::File::create(folder.join("run.lock")).map_err(refused)?;
-    locked(&lock, Access::Write, clock, FOREVER).await.map_err(refused)?;
+    let _alone = Held::take(lock, Access::Write, clock, FOREVER).await.map_err(refused)?;
     if let Ok(text) = fs::read(&path) {
         return serde_json::from_slice(&text)
             .map_err(|error| CliError::NotWritten(format!("{}: {error}", path.display())));

@@ -26,28 +26,60 @@ pub enum Access {
     Write,
 }
 
-/// Waits until `file` is locked, until `deadline` at most; tries at least once. The lock is given back when `file` is closed.
-///
-/// # Errors
-/// [`io::ErrorKind::TimedOut`]: somebody else kept it; any other: the file cannot be locked.
-pub async fn locked(file: &File, access: Access, clock: &dyn Clock, deadline: Tick) -> io::Result<()> {
-    let ended = until(clock, SCHEDULE, deadline, || {
-        let tried = match access {
-            Access::Read => file.try_lock_shared(),
-            Access::Write => file.try_lock(),
-        };
-        async {
-            match tried {
-                Ok(()) => Step::Ready(Ok(())),
-                Err(TryLockError::WouldBlock) => Step::NotYet(String::new()),
-                Err(TryLockError::Error(error)) => Step::Ready(Err(error)),
-            }
+/// A locked file. Dropping it gives the lock back at once, even while a process that is just being started has a copy of the open
+/// file: closing alone would not.
+#[derive(Debug)]
+pub struct Held {
+    file: File,
+}
+
+impl Held {
+    /// Locks `file` if nobody is in the way; `None` if somebody is.
+    ///
+    /// # Errors
+    /// The file cannot be locked.
+    pub fn try_take(file: File, access: Access) -> io::Result<Option<Self>> {
+        match try_lock(&file, access) {
+            Ok(()) => Ok(Some(Self { file })),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(error),
         }
-    })
-    .await;
-    match ended {
-        Ended::Ready(result) => result,
-        Ended::TimedOut(_) | Ended::Never(_) => Err(io::ErrorKind::TimedOut.into()),
+    }
+
+    /// Waits until `file` is locked, until `deadline` at most; tries at least once.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::TimedOut`]: somebody else kept it; any other: the file cannot be locked.
+    pub async fn take(file: File, access: Access, clock: &dyn Clock, deadline: Tick) -> io::Result<Self> {
+        let ended = until(clock, SCHEDULE, deadline, || {
+            let tried = try_lock(&file, access);
+            async {
+                match tried {
+                    Ok(()) => Step::Ready(Ok(())),
+                    Err(TryLockError::WouldBlock) => Step::NotYet(String::new()),
+                    Err(TryLockError::Error(error)) => Step::Ready(Err(error)),
+                }
+            }
+        })
+        .await;
+        match ended {
+            Ended::Ready(result) => result.map(|()| Self { file }),
+            Ended::TimedOut(_) | Ended::Never(_) => Err(io::ErrorKind::TimedOut.into()),
+        }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // What cannot be given back now goes with the file.
+        let _ = self.file.unlock();
+    }
+}
+
+fn try_lock(file: &File, access: Access) -> Result<(), TryLockError> {
+    match access {
+        Access::Read => file.try_lock_shared(),
+        Access::Write => file.try_lock(),
     }
 }
 
@@ -99,50 +131,59 @@ mod tests {
         File::create(folder.join("a.lock")).unwrap()
     }
 
+    fn try_take(folder: &Path, access: Access) -> Option<Held> {
+        Held::try_take(open(folder), access).unwrap()
+    }
+
     #[test]
     fn what_is_held_is_waited_for() {
         let folder = tempfile::tempdir().unwrap();
-        let (held, wanted) = (open(folder.path()), open(folder.path()));
         let clock = Patient::default();
-        held.lock().unwrap();
-        block_on(async {
-            let release = async {
-                turns(5).await;
-                held.unlock().unwrap();
-            };
-            let (taken, ()) = futures::join!(locked(&wanted, Access::Write, &clock, FOREVER), release);
-            taken.unwrap();
-        });
+        let held = try_take(folder.path(), Access::Write).unwrap();
+        let release = async {
+            turns(5).await;
+            drop(held);
+        };
+        let take = Held::take(open(folder.path()), Access::Write, &clock, FOREVER);
+        let (taken, ()) = block_on(async { futures::join!(take, release) });
         assert!(clock.now() > Tick(0));
-        assert!(held.try_lock().is_err());
+        assert!(try_take(folder.path(), Access::Read).is_none());
+        drop(taken);
+        assert!(try_take(folder.path(), Access::Read).is_some());
     }
 
     #[test]
     fn a_wait_that_is_given_up_takes_nothing() {
         let folder = tempfile::tempdir().unwrap();
-        let (held, wanted) = (open(folder.path()), open(folder.path()));
         let clock = Patient::default();
-        held.lock().unwrap();
-        let wait = locked(&wanted, Access::Read, &clock, FOREVER).boxed_local();
+        let held = try_take(folder.path(), Access::Write).unwrap();
+        let wait = Held::take(open(folder.path()), Access::Read, &clock, FOREVER).boxed_local();
         drop(block_on(select(turns(5).boxed_local(), wait)));
         assert!(clock.now() > Tick(0));
-        held.unlock().unwrap();
-        assert!(held.try_lock().is_ok());
+        drop(held);
+        assert!(try_take(folder.path(), Access::Write).is_some());
     }
 
     #[test]
     fn readers_share_and_a_deadline_is_kept() {
         let folder = tempfile::tempdir().unwrap();
-        let (first, second) = (open(folder.path()), open(folder.path()));
         let clock = VirtualClock::default();
-        let lock =
-            |file, access, deadline| block_on(locked(file, access, &clock, deadline)).map_err(|error| error.kind());
-        assert_eq!(lock(&first, Access::Read, FOREVER), Ok(()));
-        assert_eq!(lock(&second, Access::Read, FOREVER), Ok(()));
+        let (first, second) = (try_take(folder.path(), Access::Read), try_take(folder.path(), Access::Read));
+        assert!(first.is_some() && second.is_some());
         let deadline = clock.now().after(Duration::from_secs(5));
-        assert_eq!(lock(&second, Access::Write, deadline), Err(io::ErrorKind::TimedOut));
+        let take = || block_on(Held::take(open(folder.path()), Access::Write, &clock, deadline));
+        assert_eq!(take().unwrap_err().kind(), io::ErrorKind::TimedOut);
         assert_eq!(clock.now(), deadline);
-        first.unlock().unwrap();
-        assert_eq!(lock(&second, Access::Write, deadline), Ok(()));
+        drop((first, second));
+        assert!(take().is_ok());
+    }
+
+    #[test]
+    fn a_copy_of_the_open_file_does_not_keep_the_lock() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = open(folder.path());
+        let _copy = file.try_clone().unwrap();
+        drop(Held::try_take(file, Access::Write).unwrap().unwrap());
+        assert!(try_take(folder.path(), Access::Write).is_some());
     }
 }

@@ -12,7 +12,7 @@ use std::{
 use thiserror::Error;
 
 use crate::{
-    lock::{Access, locked},
+    lock::{Access, Held},
     ports::Clock,
 };
 
@@ -98,7 +98,7 @@ pub enum ClaimError {
 /// Held claims; they are given back on drop.
 #[derive(Debug)]
 pub struct Claims {
-    _locks: Vec<File>,
+    _locks: Vec<Held>,
 }
 
 impl Claims {
@@ -130,18 +130,15 @@ pub(crate) async fn turn(
     access: Access,
     clock: &dyn Clock,
     patience: Duration,
-) -> Result<File, ClaimError> {
+) -> Result<Held, ClaimError> {
     let path = run_folder.join("locks").join(format!("{name}.lock"));
     let told = |source| ClaimError::Io { path: path.display().to_string(), source };
     fs::create_dir_all(run_folder.join("locks")).map_err(told)?;
     let file = File::options().create(true).append(true).open(&path).map_err(told)?;
-    match locked(&file, access, clock, clock.now().after(patience)).await {
-        Ok(()) => Ok(file),
-        Err(error) if error.kind() == io::ErrorKind::TimedOut => {
-            Err(ClaimError::TimedOut { resource: name.to_owned(), waited: patience })
-        }
-        Err(error) => Err(told(error)),
-    }
+    Held::take(file, access, clock, clock.now().after(patience)).await.map_err(|error| match error.kind() {
+        io::ErrorKind::TimedOut => ClaimError::TimedOut { resource: name.to_owned(), waited: patience },
+        _ => told(error),
+    })
 }
 
 #[cfg(test)]

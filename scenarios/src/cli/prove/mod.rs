@@ -9,7 +9,7 @@ pub use sabotages::{Blamed, SABOTAGES, Sabotage};
 use harness_adapters::causes;
 use std::{
     fmt::Write as _,
-    fs::{File, TryLockError},
+    fs::File,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -22,6 +22,7 @@ use harness_adapters::{
     targets::local::{Folders, StackState, down},
 };
 use harness_core::{
+    lock::{Access, Held},
     report::{ClauseReport, ExitStatus, Report},
     scenario::Filter,
     verdict::Verdict,
@@ -100,20 +101,15 @@ fn chosen(names: &[String]) -> Result<Vec<&'static Sabotage>, CliError> {
 }
 
 /// Keeps a second `prove` from taking this one's stacks down.
-fn alone(folders: &Folders) -> Result<File, CliError> {
+fn alone(folders: &Folders) -> Result<Held, CliError> {
     let path = folders.stack.with_file_name("prove.lock");
     let refused = |error: std::io::Error| CliError::SetUp(format!("{}: {error}", path.display()));
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(refused)?;
     }
     let file = File::create(&path).map_err(refused)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => {
-            Err(CliError::SetUp(format!("another prove holds {}: wait for its end", path.display())))
-        }
-        Err(TryLockError::Error(error)) => Err(refused(error)),
-    }
+    let held = Held::try_take(file, Access::Write).map_err(refused)?;
+    held.ok_or_else(|| CliError::SetUp(format!("another prove holds {}: wait for its end", path.display())))
 }
 
 async fn prove_one(options: &ProveOptions, sabotage: &'static Sabotage, interruption: &Interruption) -> Proof {

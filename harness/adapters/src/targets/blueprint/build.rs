@@ -8,7 +8,7 @@ use std::{
 };
 
 use harness_core::{
-    lock::{Access, FOREVER, locked},
+    lock::{Access, FOREVER, Held},
     ports::{Clock, Tick},
 };
 use thiserror::Error;
@@ -117,13 +117,17 @@ impl Site<'_> {
         }
         self.create(self.servers)?;
         let lock_path = self.servers.join(format!("{program}.lock"));
-        let lock = File::create(&lock_path).map_err(self.at(&lock_path))?;
-        if lock.try_lock().is_err() {
-            self.say("waiting for another build of the same program", None);
-            locked(&lock, Access::Write, self.clock, FOREVER).await.map_err(self.at(&lock_path))?;
-            if binary.is_file() {
-                return Ok(binary);
+        let open = || File::create(&lock_path).map_err(self.at(&lock_path));
+        let _alone = match Held::try_take(open()?, Access::Write).map_err(self.at(&lock_path))? {
+            Some(lock) => lock,
+            None => {
+                self.say("waiting for another build of the same program", None);
+                Held::take(open()?, Access::Write, self.clock, FOREVER).await.map_err(self.at(&lock_path))?
             }
+        };
+        // Somebody may have built it since it was looked for.
+        if binary.is_file() {
+            return Ok(binary);
         }
 
         let work = Work::in_folder(self.servers.join(format!(".building-{program}")));

@@ -540,8 +540,6 @@ impl Logs for LocalStack {
 
 #[cfg(test)]
 mod tests {
-    use futures::FutureExt;
-
     use super::*;
     use crate::{SystemClock, targets::blueprint::Silent, targets::local::spec::tests::everything};
 
@@ -594,7 +592,7 @@ mod tests {
         let mut said = String::new();
         io::Read::read_to_string(&mut alive, &mut said).unwrap();
         assert_eq!(said, "");
-        assert!(StarterLock::take(folder.path(), &clock).now_or_never().unwrap().is_ok());
+        assert!(StarterLock::take(folder.path(), &clock).await.is_ok());
     }
 
     #[tokio::test]

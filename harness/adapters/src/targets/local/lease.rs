@@ -1,67 +1,59 @@
-use std::{
-    fs::{File, TryLockError},
-    io,
-    path::Path,
-};
+use std::{fs::File, io, path::Path};
 
 use harness_core::{
-    lock::{Access, FOREVER, locked},
+    lock::{Access, FOREVER, Held},
     ports::Clock,
 };
 
 /// Held by whoever uses a stack, so that it does not end itself (a shared lock on `lease.lock`). Given up by dropping.
 #[derive(Debug)]
 pub struct Lease {
-    _file: File,
+    _lock: Held,
 }
 
 impl Lease {
     /// Takes a share. Waits while a supervisor that is ending itself holds the file for itself.
     pub(super) async fn take(folder: &Path, clock: &dyn Clock) -> io::Result<Self> {
-        let file = open(folder, "lease.lock")?;
-        locked(&file, Access::Read, clock, FOREVER).await?;
-        Ok(Self { _file: file })
+        Ok(Self { _lock: Held::take(open(folder, "lease.lock")?, Access::Read, clock, FOREVER).await? })
     }
 }
 
 /// The supervisor's view of the lease: held for itself while it ends, so that no client arrives meanwhile.
 #[derive(Debug)]
 pub(super) struct Ending {
-    _file: File,
+    _lock: Held,
 }
 
 impl Ending {
     /// Takes the lease for itself; `None` where somebody holds a share.
     pub(super) fn try_take(folder: &Path) -> io::Result<Option<Self>> {
-        Ok(exclusive(folder, "lease.lock")?.map(|file| Self { _file: file }))
+        Ok(exclusive(folder, "lease.lock")?.map(|lock| Self { _lock: lock }))
     }
 }
 
 /// Held by a supervisor as long as it lives; its being free proves that none does.
 #[derive(Debug)]
 pub(super) struct SupervisorLock {
-    _file: File,
+    _lock: Held,
 }
 
 impl SupervisorLock {
     /// `None` where a supervisor lives.
     pub(super) fn try_take(folder: &Path) -> io::Result<Option<Self>> {
-        Ok(exclusive(folder, "supervisor.lock")?.map(|file| Self { _file: file }))
+        Ok(exclusive(folder, "supervisor.lock")?.map(|lock| Self { _lock: lock }))
     }
 }
 
 /// Held while somebody starts or removes a stack, so that two do not do so at once.
 #[derive(Debug)]
 pub(super) struct StarterLock {
-    _file: File,
+    _lock: Held,
 }
 
 impl StarterLock {
     /// Waits for the other starter, if there is one.
     pub(super) async fn take(folder: &Path, clock: &dyn Clock) -> io::Result<Self> {
-        let file = open(folder, "starter.lock")?;
-        locked(&file, Access::Write, clock, FOREVER).await?;
-        Ok(Self { _file: file })
+        Ok(Self { _lock: Held::take(open(folder, "starter.lock")?, Access::Write, clock, FOREVER).await? })
     }
 }
 
@@ -70,13 +62,8 @@ fn open(folder: &Path, name: &str) -> io::Result<File> {
     File::options().create(true).truncate(false).write(true).read(true).open(folder.join(name))
 }
 
-fn exclusive(folder: &Path, name: &str) -> io::Result<Option<File>> {
-    let file = open(folder, name)?;
-    match file.try_lock() {
-        Ok(()) => Ok(Some(file)),
-        Err(TryLockError::WouldBlock) => Ok(None),
-        Err(TryLockError::Error(error)) => Err(error),
-    }
+fn exclusive(folder: &Path, name: &str) -> io::Result<Option<Held>> {
+    Held::try_take(open(folder, name)?, Access::Write)
 }
 
 #[cfg(test)]
