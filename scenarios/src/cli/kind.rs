@@ -100,6 +100,7 @@ mod tests {
             ready: false,
             detail: "no node takes it: 0/1".to_owned(),
             hopeless: false,
+            pods: Vec::new(),
         };
         let text = describe(&state, &[standing]);
         assert_eq!(text, "cluster one (profile fast, built images)\n  tempo              no node takes it: 0/1\n");

@@ -1,6 +1,9 @@
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+use std::{cell::RefCell, collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
-use harness_core::ports::{Clock, Component};
+use harness_core::{
+    poll::{Ended, Schedule, Step, until},
+    ports::{Clock, Component},
+};
 use kube::{Client, api::DynamicObject};
 
 use super::{
@@ -19,6 +22,9 @@ use crate::targets::{
     blueprint::{Maker, Profile, Program, Progress, build},
     local::Folders,
 };
+
+/// How long the cluster's API may take until it answers.
+const API_LIMIT: Duration = Duration::from_secs(60);
 
 /// How long the object store may take until it is ready.
 const STORE_LIMIT: Duration = Duration::from_secs(120);
@@ -89,7 +95,7 @@ pub async fn up(
     };
     recipes.push(harness);
 
-    let up = Up { spec, folders, tools: &tools, report: &report };
+    let up = Up { spec, folders, tools: &tools, report: &report, images: &layout.images };
     let (state, made) = futures::future::try_join(up.cluster(cgroup_v1), up.make(&recipes)).await?;
     up.fill(state, &layout, &made).await
 }
@@ -100,6 +106,7 @@ struct Up<'a> {
     folders: &'a Folders,
     tools: &'a Tools,
     report: &'a Reporter<'a>,
+    images: &'a BTreeMap<Program, String>,
 }
 
 /// An image that Docker has: its reference and its id.
@@ -119,12 +126,14 @@ impl Up<'_> {
             uid: None,
             profile: self.spec.profile,
             images: self.spec.images,
-            versions: versions(),
+            versions: versions(self.images),
         };
         match (node(self.tools, name).await?, known) {
             (Some(_), None) => return Err(KindError::NotOurs { name: name.clone() }),
             (Some(node), Some(known)) if known.node.as_ref() == Some(&node) => {
-                self.report.say("cluster", "ready: it is up already");
+                // It may have been stopped, with the machine for example; nothing happens to one that runs.
+                self.tools.docker(&["start", &node]).await?;
+                self.report.say("cluster", "ready: it was made before");
                 return Ok(ClusterState { node: Some(node), uid: known.uid, ..wanted });
             }
             (Some(_), Some(known)) if known.node.is_some() => return Err(KindError::NotOurs { name: name.clone() }),
@@ -181,14 +190,20 @@ impl Up<'_> {
         let docker: Arc<PathBuf> = Arc::new(self.tools.docker.clone());
         let mut made = Vec::new();
         for recipe in recipes {
-            let what = format!("image {}", recipe.reference);
-            self.report.say(&what, "importing into docker");
-            let (docker, work) = (Arc::clone(&docker), recipe.clone());
-            let import = move || work.present(&docker).map_or_else(|| work.import(&docker), Ok);
-            let id = tokio::task::spawn_blocking(import)
-                .await
-                .map_err(|_| ImageError::Thread { image: recipe.reference.clone() })??;
-            self.report.say(&what, "in docker");
+            let ended = |_| ImageError::Thread { image: recipe.reference.clone() };
+            let (at, work) = (Arc::clone(&docker), recipe.clone());
+            let present = tokio::task::spawn_blocking(move || work.present(&at)).await.map_err(ended)?;
+            let id = match present {
+                Some(id) => id,
+                None => {
+                    let what = format!("image {}", recipe.reference);
+                    self.report.say(&what, "importing into docker");
+                    let (at, work) = (Arc::clone(&docker), recipe.clone());
+                    let id = tokio::task::spawn_blocking(move || work.import(&at)).await.map_err(ended)??;
+                    self.report.say(&what, "in docker");
+                    id
+                }
+            };
             made.push((recipe.reference.clone(), id));
         }
         Ok(made)
@@ -197,17 +212,24 @@ impl Up<'_> {
     /// Brings the stack about in a cluster that is up.
     async fn fill(&self, state: ClusterState, layout: &Layout, made: &[Made]) -> Result<ClusterState, KindError> {
         let cluster = Cluster::connect(&state::kubeconfig(self.folders)).await?;
-        let uid = cluster.uid().await?;
-        if let Some(expected) = state.uid.as_ref().filter(|expected| **expected != uid) {
-            return Err(KindError::OtherUid { name: state.name, expected: expected.clone(), found: uid });
-        }
-        let state = ClusterState { uid: Some(uid), ..state };
-        state.save(self.folders)?;
+        let uid = self.answers(&cluster).await?;
+        let state = match &state.uid {
+            Some(expected) if *expected != uid => {
+                return Err(KindError::OtherUid { name: state.name, expected: expected.clone(), found: uid });
+            }
+            Some(_) => state,
+            None => {
+                let state = ClusterState { uid: Some(uid), ..state };
+                state.save(self.folders)?;
+                state
+            }
+        };
 
         cluster.apply(&manifests::namespaces()?).await?;
         let keys = Keys::of(&cluster).await?;
-        let secrets = keys.secrets().iter().map(manifests::ours).collect::<Result<Vec<_>, _>>()?;
-        cluster.apply(&secrets).await?;
+        let secrets = keys.values();
+        let kept = keys.secrets().iter().map(manifests::ours).collect::<Result<Vec<_>, _>>()?;
+        cluster.apply(&kept).await?;
         cluster.apply(&[manifests::authority(&keys.certificates.authority)?]).await?;
 
         let on_node = self.on_node().await?;
@@ -219,7 +241,7 @@ impl Up<'_> {
         self.load(&first).await?;
         cluster.apply(&layout.store()?).await?;
         let store = async {
-            readiness::wait(&cluster, Some(&["minio"]), STORE_LIMIT, self.report).await?;
+            readiness::wait(&cluster, Some(&["minio"]), STORE_LIMIT, self.report, &secrets).await?;
             self.report.say("buckets", "making buckets, users and policies");
             let mc = PodMc { client: cluster.client.clone() };
             let maker = Maker { mc: &mc, credentials: &keys.credentials };
@@ -233,8 +255,29 @@ impl Up<'_> {
         let mut all: Vec<DynamicObject> = layout.stack()?;
         all.push(manifests::about(&state, expiry.as_deref())?);
         cluster.apply(&all).await?;
-        readiness::wait(&cluster, None, READY_LIMIT, self.report).await?;
+        readiness::wait(&cluster, None, READY_LIMIT, self.report, &secrets).await?;
+        state.save(self.folders)?;
         Ok(state)
+    }
+
+    /// The UID of the cluster, once its API answers: after a start of its node that takes a while.
+    async fn answers(&self, cluster: &Cluster) -> Result<String, KindError> {
+        let last = RefCell::new(None);
+        let look = || async {
+            match cluster.uid().await {
+                Ok(uid) => Step::Ready(uid),
+                Err(error) => {
+                    let status = error.to_string();
+                    *last.borrow_mut() = Some(error);
+                    Step::NotYet(status)
+                }
+            }
+        };
+        let deadline = self.report.clock.now().after(API_LIMIT);
+        match until(self.report.clock, Schedule::default(), deadline, look).await {
+            Ended::Ready(uid) => Ok(uid),
+            Ended::TimedOut(_) | Ended::Never(_) => Err(last.into_inner().unwrap_or(KindError::NoCluster)),
+        }
     }
 
     /// Images that the node has, by reference, with their ids.
@@ -260,11 +303,15 @@ impl Up<'_> {
     }
 }
 
-fn versions() -> BTreeMap<String, String> {
+/// Component to version: the tag of its image, which is what was pinned where it was built here.
+fn versions(images: &BTreeMap<Program, String>) -> BTreeMap<String, String> {
     let components = Component::ALL.into_iter().map(|component| (component.name(), Program::of(component)));
     components
         .chain([("prometheus", Program::Prometheus)])
-        .map(|(name, program)| (name.to_owned(), program.version().to_owned()))
+        .filter_map(|(name, program)| {
+            let (_, tag) = images.get(&program)?.rsplit_once(':')?;
+            Some((name.to_owned(), tag.to_owned()))
+        })
         .collect()
 }
 

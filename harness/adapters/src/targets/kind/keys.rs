@@ -61,6 +61,14 @@ impl Keys {
         Ok(Self { credentials, harness, certificates })
     }
 
+    /// Every value that must not be shown.
+    pub(super) fn values(&self) -> Vec<&str> {
+        self.credentials
+            .secrets()
+            .chain([self.harness.secret_access_key.as_str(), self.certificates.server_key.as_str()])
+            .collect()
+    }
+
     /// The secrets that hold them.
     pub(super) fn secrets(&self) -> Vec<Secret> {
         let root = &self.credentials.root;

@@ -216,3 +216,340 @@ fn label(object: &mut Value) {
         template["metadata"]["labels"][PART_OF] = json!(US);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::targets::{blueprint::Profile, kind::images};
+
+    fn layout(profile: Profile) -> Layout {
+        Layout {
+            profile,
+            images: images::references(images::ImageSource::Built, None).unwrap(),
+            gateway: "lgtm-verify/lgtm-verify:1".to_owned(),
+            pull_policy: PullPolicy::Never,
+        }
+    }
+
+    fn state() -> ClusterState {
+        ClusterState {
+            name: "one".to_owned(),
+            node: None,
+            uid: None,
+            profile: Profile::Deployed,
+            images: images::ImageSource::Built,
+            versions: BTreeMap::from([("tempo".to_owned(), "v2".to_owned())]),
+        }
+    }
+
+    /// Everything that is applied, apart from secrets.
+    fn everything(profile: Profile) -> Vec<Value> {
+        let layout = layout(profile);
+        let mut all = namespaces().unwrap();
+        all.extend(layout.store().unwrap());
+        all.extend(layout.stack().unwrap());
+        all.push(about(&state(), Some("24h")).unwrap());
+        all.push(authority("PEM").unwrap());
+        all.into_iter().map(|object| serde_json::to_value(object).unwrap()).collect()
+    }
+
+    fn of_kind(kind: &str) -> Vec<Value> {
+        everything(Profile::Fast).into_iter().filter(|object| object["kind"] == kind).collect()
+    }
+
+    fn name(object: &Value) -> &str {
+        object["metadata"]["name"].as_str().unwrap()
+    }
+
+    fn named(kind: &str, wanted: &str) -> Value {
+        of_kind(kind).into_iter().find(|object| name(object) == wanted).unwrap_or_else(|| panic!("no {kind} {wanted}"))
+    }
+
+    fn containers(deployment: &Value) -> Vec<&Value> {
+        let spec = &deployment["spec"]["template"]["spec"];
+        let of = |key: &str| spec[key].as_array().map(Vec::as_slice).unwrap_or_default();
+        of("initContainers").iter().chain(of("containers")).collect()
+    }
+
+    #[test]
+    fn every_object_and_pod_is_labelled_as_ours() {
+        for object in everything(Profile::Fast) {
+            assert_eq!(object["metadata"]["labels"][PART_OF], US, "{object}");
+            if let Some(template) = object.pointer("/spec/template") {
+                assert_eq!(template["metadata"]["labels"][PART_OF], US, "{object}");
+            }
+        }
+        assert_eq!(OURS, format!("{PART_OF}={US}"));
+    }
+
+    #[test]
+    fn workloads_are_single_replicas_without_volumes_that_outlive_them() {
+        let deployments = of_kind("Deployment");
+        let expected = [
+            "loki-backend",
+            "loki-gateway",
+            "loki-read",
+            "loki-store-reader",
+            "loki-write",
+            "mimir",
+            "minio",
+            "prometheus",
+            "tempo",
+        ];
+        let names: BTreeSet<&str> = deployments.iter().map(name).collect();
+        assert_eq!(names.into_iter().collect::<Vec<_>>(), expected);
+        for deployment in &deployments {
+            let spec = &deployment["spec"];
+            let pod = &spec["template"]["spec"];
+            assert_eq!((&spec["replicas"], &spec["strategy"]["type"]), (&json!(1), &json!("Recreate")));
+            assert_eq!(pod["terminationGracePeriodSeconds"], 120);
+            for volume in pod["volumes"].as_array().unwrap() {
+                let kind = volume.as_object().unwrap().keys().find(|key| *key != "name").unwrap();
+                assert!(["emptyDir", "configMap", "secret"].contains(&kind.as_str()), "{volume}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_pod_has_rights_or_a_value_that_is_secret() {
+        for deployment in of_kind("Deployment") {
+            let pod = &deployment["spec"]["template"]["spec"];
+            let expected = json!({
+                "runAsNonRoot": true, "runAsUser": 10001, "runAsGroup": 10001, "fsGroup": 10001,
+                "seccompProfile": {"type": "RuntimeDefault"},
+            });
+            assert_eq!(pod["securityContext"], expected);
+            assert_eq!(
+                (&pod["automountServiceAccountToken"], &pod["enableServiceLinks"]),
+                (&json!(false), &json!(false))
+            );
+            for container in containers(&deployment) {
+                let restricted = json!({
+                    "allowPrivilegeEscalation": false,
+                    "readOnlyRootFilesystem": true,
+                    "capabilities": {"drop": ["ALL"]},
+                });
+                assert_eq!(container["securityContext"], restricted, "{container}");
+                for variable in container["env"].as_array().map(Vec::as_slice).unwrap_or_default() {
+                    let name = variable["name"].as_str().unwrap();
+                    let secret = ["KEY", "PASSWORD", "USER"].iter().any(|part| name.contains(part));
+                    assert!(!secret || variable.get("value").is_none(), "{variable}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn requests_and_limits_are_the_design_s_and_fit_on_two_cores() {
+        let table = [
+            ("loki-write", "200m", "512Mi", "1.5Gi"),
+            ("loki-read", "200m", "512Mi", "1.5Gi"),
+            ("loki-backend", "200m", "512Mi", "1.5Gi"),
+            ("tempo", "100m", "256Mi", "1Gi"),
+            ("mimir", "200m", "512Mi", "1.5Gi"),
+        ];
+        for (deployment, cpu, memory, limit) in table {
+            let found = named("Deployment", deployment);
+            let container = containers(&found).into_iter().next_back().unwrap();
+            let expected = json!({"requests": {"cpu": cpu, "memory": memory}, "limits": {"memory": limit}});
+            assert_eq!(container["resources"], expected, "{deployment}");
+        }
+        let millis: u32 = of_kind("Deployment")
+            .iter()
+            .map(|deployment| {
+                let container = containers(deployment).into_iter().next_back().unwrap();
+                let cpu = container["resources"]["requests"]["cpu"].as_str().unwrap();
+                cpu.strip_suffix('m').unwrap().parse::<u32>().unwrap()
+            })
+            .sum();
+        // kube-system asks for 850, and the nightly job needs 50.
+        assert!(millis + 850 + 50 <= 2000, "{millis}");
+    }
+
+    #[test]
+    fn services_have_the_design_s_ports_and_lead_to_pods() {
+        let table: [(&str, &[(&str, u16)]); 10] = [
+            ("loki-gateway", &[("http-metrics", 3100), ("grpc", 9095)]),
+            ("loki-write", &[("http-metrics", 3100), ("grpc", 9095)]),
+            ("loki-read", &[("http-metrics", 3100), ("grpc", 9095)]),
+            ("loki-backend", &[("http-metrics", 3100), ("grpc", 9095)]),
+            ("loki-store-reader", &[("http-metrics", 3100), ("grpc", 9095)]),
+            ("loki-memberlist", &[("gossip", 7946)]),
+            ("tempo", &[("http", 3200), ("otlp-grpc", 4317), ("otlp-http", 4318)]),
+            ("mimir-gateway", &[("http", 8080)]),
+            ("prometheus", &[("http", 9090)]),
+            ("minio", &[("https", 443)]),
+        ];
+        let services = of_kind("Service");
+        assert_eq!(services.len(), table.len());
+        let deployments = of_kind("Deployment");
+        for (service, ports) in table {
+            let found = named("Service", service);
+            let declared: Vec<(&str, u64)> = found["spec"]["ports"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|port| (port["name"].as_str().unwrap(), port["port"].as_u64().unwrap()))
+                .collect();
+            let expected: Vec<(&str, u64)> = ports.iter().map(|&(name, port)| (name, u64::from(port))).collect();
+            assert_eq!(declared, expected, "{service}");
+            let selector = found["spec"]["selector"].as_object().unwrap();
+            let behind: Vec<&Value> = deployments
+                .iter()
+                .filter(|deployment| {
+                    let labels = &deployment["spec"]["template"]["metadata"]["labels"];
+                    selector.iter().all(|(key, value)| &labels[key] == value)
+                })
+                .collect();
+            assert_eq!(behind.len(), if service == "loki-memberlist" { 3 } else { 1 }, "{service}");
+            for deployment in behind {
+                let offered: Vec<&str> = containers(deployment)
+                    .into_iter()
+                    .flat_map(|container| container["ports"].as_array().map(Vec::as_slice).unwrap_or_default())
+                    .map(|port| port["name"].as_str().unwrap())
+                    .collect();
+                for port in found["spec"]["ports"].as_array().unwrap() {
+                    let target = port["targetPort"].as_str().unwrap();
+                    assert!(offered.contains(&target), "{service}: {target} is not among {offered:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_store_is_asked_before_what_needs_it_starts() {
+        for (deployment, asked) in [
+            ("loki-write", true),
+            ("loki-read", true),
+            ("loki-backend", true),
+            ("tempo", true),
+            ("mimir", true),
+            ("loki-store-reader", false),
+            ("loki-gateway", false),
+        ] {
+            let found = named("Deployment", deployment);
+            let first = containers(&found)[0];
+            assert_eq!(first["name"] == "store", asked, "{deployment}");
+        }
+    }
+
+    /// Every value of a configuration by its path.
+    fn flat(value: &Value, path: &str, into: &mut BTreeMap<String, Value>) {
+        match value {
+            Value::Object(map) if !map.is_empty() => {
+                map.iter().for_each(|(key, value)| flat(value, &format!("{path}.{key}"), into));
+            }
+            leaf => drop(into.insert(path.trim_start_matches('.').to_owned(), leaf.clone())),
+        }
+    }
+
+    /// What may differ between targets: addresses, ports, folders.
+    const SURROUNDINGS: [&str; 21] = [
+        "server.http_listen_address",
+        "server.http_listen_port",
+        "server.grpc_listen_address",
+        "server.grpc_listen_port",
+        "memberlist.bind_addr",
+        "memberlist.bind_port",
+        "memberlist.advertise_addr",
+        "memberlist.advertise_port",
+        "memberlist.join_members",
+        "common.path_prefix",
+        "common.instance_addr",
+        "common.compactor_address",
+        "common.ring.instance_addr",
+        "common.storage.s3.endpoint",
+        "common.storage.s3.insecure",
+        "frontend_worker.frontend_address",
+        "distributor.receivers.otlp.protocols.grpc.endpoint",
+        "distributor.receivers.otlp.protocols.http.endpoint",
+        "storage.trace.s3.endpoint",
+        "storage.trace.s3.insecure",
+        "activity_tracker.filepath",
+    ];
+
+    #[test]
+    fn configurations_are_those_of_the_local_target_but_for_addresses_and_folders() {
+        let maps = [
+            (Component::LokiWrite, "loki-write"),
+            (Component::LokiRead, "loki-read"),
+            (Component::LokiBackend, "loki-backend"),
+            (Component::LokiStoreReader, "loki-store-reader"),
+            (Component::Tempo, "tempo"),
+            (Component::Mimir, "mimir"),
+        ];
+        let local = Surroundings {
+            listen: "127.0.0.1",
+            advertise: "127.0.0.1",
+            sockets: Sockets { http: 20001, grpc: 20002, gossip: 20003, otlp_grpc: 20004, otlp_http: 20005 },
+            loki_gossip: vec!["127.0.0.1:20003".to_owned()],
+            loki_backend: "127.0.0.1:20006".to_owned(),
+            store: Store { endpoint: "127.0.0.1:20007".to_owned(), tls: false },
+            data: "/here".to_owned(),
+        };
+        for profile in Profile::ALL {
+            let all = everything(profile);
+            for (component, map) in maps {
+                let found = all.iter().find(|object| object["kind"] == "ConfigMap" && name(object) == map).unwrap();
+                let text = found["data"]["configuration.yaml"].as_str().unwrap();
+                let plan = Plan { profile, overrides: &[], surroundings: &local };
+                let (mut here, mut there) = (BTreeMap::new(), BTreeMap::new());
+                flat(&configuration(component, plan).unwrap().unwrap(), "", &mut here);
+                flat(&serde_json::from_str(text).unwrap(), "", &mut there);
+                assert!(here.keys().eq(there.keys()), "{profile} {component}");
+                for (path, value) in &here {
+                    let folder = value.as_str().is_some_and(|value| value.starts_with("/here"));
+                    if !folder && !SURROUNDINGS.contains(&path.as_str()) {
+                        assert_eq!(there.get(path), Some(value), "{profile} {component}: {path}");
+                    }
+                }
+                assert!(text.contains("${S3_SECRET_ACCESS_KEY}"), "{component}");
+                // Where a process has no pod's address to tell, there is no other process to tell it to.
+                assert_eq!(text.contains("${POD_IP}"), map.starts_with("loki"), "{component}");
+            }
+        }
+    }
+
+    #[test]
+    fn another_profile_replaces_pods_and_the_same_one_does_not() {
+        let digests = |profile| {
+            everything(profile)
+                .iter()
+                .filter_map(|object| object.pointer("/spec/template/metadata/annotations/lgtm-verify~1configuration"))
+                .map(|digest| digest.as_str().unwrap().to_owned())
+                .collect::<Vec<_>>()
+        };
+        let fast = digests(Profile::Fast);
+        assert_eq!(fast.len(), 6);
+        assert_eq!(fast, digests(Profile::Fast));
+        assert!(fast.iter().zip(digests(Profile::Deployed)).all(|(fast, deployed)| *fast != deployed));
+    }
+
+    #[test]
+    fn a_run_reads_profile_versions_and_expiry() {
+        let about = serde_json::to_value(about(&state(), None).unwrap()).unwrap();
+        assert_eq!(about["data"], json!({"profile": "deployed", "versions": "{\"tempo\":\"v2\"}"}));
+        let about = named("ConfigMap", "lgtm-verify-stack");
+        assert_eq!(about["data"]["incomplete-upload-expiry"], "24h");
+        assert_eq!(named("ConfigMap", "lgtm-verify-ca")["data"], json!({"ca.crt": "PEM"}));
+    }
+
+    #[test]
+    fn kind_is_told_what_the_machine_and_the_node_image_are_like() {
+        for (own_network, cgroup_v1) in [(false, false), (true, false), (false, true), (true, true)] {
+            let text = cluster(own_network, cgroup_v1).unwrap();
+            let found: Value = yaml("cluster.yaml", &text).unwrap();
+            assert_eq!(found["networking"]["disableDefaultCNI"], own_network);
+            assert_eq!(found["networking"]["apiServerAddress"], "127.0.0.1");
+            assert_eq!(found.get("kubeadmConfigPatches").is_some(), cgroup_v1);
+        }
+    }
+
+    #[test]
+    fn a_template_with_an_unknown_name_is_an_error_that_names_the_file() {
+        let error = objects("tempo.yaml", "{{ nowhere }}", json!({})).unwrap_err();
+        assert_eq!(error.to_string(), "kind/tempo.yaml cannot be filled in");
+    }
+}
