@@ -93,6 +93,7 @@ mod tests {
             uid: None,
             profile: Profile::Fast,
             images: ImageSource::Built,
+            harness_image: String::new(),
             versions: BTreeMap::new(),
         };
         let standing = Standing {

@@ -1,12 +1,14 @@
+use std::path::Path;
+
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{
     Api, Client, Config,
     api::{ApiResource, DynamicObject, GroupVersionKind, Patch, PatchParams},
     config::{KubeConfigOptions, Kubeconfig},
 };
-use std::path::Path;
 
 use super::KindError;
+use crate::causes;
 
 /// Under which name the cluster remembers who set what.
 const MANAGER: &str = "lgtm-verify";
@@ -18,26 +20,30 @@ pub(super) struct Cluster {
     address: String,
 }
 
+/// What the API said, or why it said nothing.
+pub(super) fn reason(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) => status.message.clone(),
+        other => causes(other),
+    }
+}
+
 impl Cluster {
     /// The cluster that the kubeconfig at `path` opens.
     pub(super) async fn connect(path: &Path) -> Result<Self, KindError> {
         let failed = |reason: String| KindError::Kubeconfig { path: path.to_owned(), reason };
-        let kubeconfig = Kubeconfig::read_from(path).map_err(|error| failed(crate::causes(&error)))?;
+        let kubeconfig = Kubeconfig::read_from(path).map_err(|error| failed(causes(&error)))?;
         let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
             .await
-            .map_err(|error| failed(crate::causes(&error)))?;
+            .map_err(|error| failed(causes(&error)))?;
         let address = config.cluster_url.to_string();
-        let client = Client::try_from(config).map_err(|error| failed(crate::causes(&error)))?;
+        let client = Client::try_from(config).map_err(|error| failed(causes(&error)))?;
         Ok(Self { client, address })
     }
 
     /// Why the API did not do `what`.
     pub(super) fn error(&self, what: impl Into<String>, error: &kube::Error) -> KindError {
-        let reason = match error {
-            kube::Error::Api(status) => status.message.clone(),
-            other => crate::causes(other),
-        };
-        KindError::Api { address: self.address.clone(), what: what.into(), reason }
+        KindError::Api { address: self.address.clone(), what: what.into(), reason: reason(error) }
     }
 
     /// What tells this cluster from every other: the UID of kube-system.

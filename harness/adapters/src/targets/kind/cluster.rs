@@ -1,4 +1,4 @@
-use std::{cell::RefCell, collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use harness_core::{
     poll::{Ended, Schedule, Step, until},
@@ -95,7 +95,8 @@ pub async fn up(
     };
     recipes.push(harness);
 
-    let up = Up { spec, folders, tools: &tools, report: &report, images: &layout.images };
+    let up =
+        Up { spec, folders, tools: &tools, report: &report, images: &layout.images, harness_image: &layout.gateway };
     let (state, made) = futures::future::try_join(up.cluster(cgroup_v1), up.make(&recipes)).await?;
     up.fill(state, &layout, &made).await
 }
@@ -107,6 +108,7 @@ struct Up<'a> {
     tools: &'a Tools,
     report: &'a Reporter<'a>,
     images: &'a BTreeMap<Program, String>,
+    harness_image: &'a str,
 }
 
 /// An image that Docker has: its reference and its id.
@@ -126,6 +128,7 @@ impl Up<'_> {
             uid: None,
             profile: self.spec.profile,
             images: self.spec.images,
+            harness_image: self.harness_image.to_owned(),
             versions: versions(self.images),
         };
         match (node(self.tools, name).await?, known) {
@@ -134,6 +137,9 @@ impl Up<'_> {
                 // It may have been stopped, with the machine for example; nothing happens to one that runs.
                 self.tools.docker(&["start", &node]).await?;
                 self.report.say("cluster", "ready: it was made before");
+                if known.harness_image != wanted.harness_image {
+                    forget(self.tools, &known.harness_image).await;
+                }
                 return Ok(ClusterState { node: Some(node), uid: known.uid, ..wanted });
             }
             (Some(_), Some(known)) if known.node.is_some() => return Err(KindError::NotOurs { name: name.clone() }),
@@ -212,7 +218,8 @@ impl Up<'_> {
     /// Brings the stack about in a cluster that is up.
     async fn fill(&self, state: ClusterState, layout: &Layout, made: &[Made]) -> Result<ClusterState, KindError> {
         let cluster = Cluster::connect(&state::kubeconfig(self.folders)).await?;
-        let uid = self.answers(&cluster).await?;
+        let uid = async || cluster.uid().await.map_err(|error| error.to_string());
+        let uid = self.answer("the cluster", API_LIMIT, uid).await?;
         let state = match &state.uid {
             Some(expected) if *expected != uid => {
                 return Err(KindError::OtherUid { name: state.name, expected: expected.clone(), found: uid });
@@ -244,6 +251,7 @@ impl Up<'_> {
             readiness::wait(&cluster, Some(&["minio"]), STORE_LIMIT, self.report, &secrets).await?;
             self.report.say("buckets", "making buckets, users and policies");
             let mc = PodMc { client: cluster.client.clone() };
+            self.answer("the object store", STORE_LIMIT, || mc.ready()).await?;
             let maker = Maker { mc: &mc, credentials: &keys.credentials };
             let expiry = maker.make(&[]).await?;
             maker.make_harness(&keys.harness).await?;
@@ -260,23 +268,26 @@ impl Up<'_> {
         Ok(state)
     }
 
-    /// The UID of the cluster, once its API answers: after a start of its node that takes a while.
-    async fn answers(&self, cluster: &Cluster) -> Result<String, KindError> {
-        let last = RefCell::new(None);
-        let look = || async {
-            match cluster.uid().await {
-                Ok(uid) => Step::Ready(uid),
-                Err(error) => {
-                    let status = error.to_string();
-                    *last.borrow_mut() = Some(error);
-                    Step::NotYet(status)
-                }
-            }
+    /// Asks `what` until it answers, for at most `limit`: after a start of the node that takes a while.
+    async fn answer<T, F>(
+        &self,
+        what: &'static str,
+        limit: Duration,
+        mut ask: impl FnMut() -> F,
+    ) -> Result<T, KindError>
+    where
+        F: Future<Output = Result<T, String>>,
+    {
+        let look = || {
+            let asked = ask();
+            async { asked.await.map_or_else(Step::NotYet, Step::Ready) }
         };
-        let deadline = self.report.clock.now().after(API_LIMIT);
-        match until(self.report.clock, Schedule::default(), deadline, look).await {
-            Ended::Ready(uid) => Ok(uid),
-            Ended::TimedOut(_) | Ended::Never(_) => Err(last.into_inner().unwrap_or(KindError::NoCluster)),
+        let clock = self.report.clock;
+        match until(clock, Schedule::default(), clock.now().after(limit), look).await {
+            Ended::Ready(found) => Ok(found),
+            Ended::TimedOut(said) | Ended::Never(said) => {
+                Err(KindError::Silent { what, seconds: limit.as_secs(), said })
+            }
         }
     }
 
@@ -328,6 +339,12 @@ async fn delete(tools: &Tools, name: &str, folders: &Folders) -> Result<(), Kind
     tools.kind(&arguments, None).await.map(drop)
 }
 
+/// Removes the image of a harness that runs no longer; another build of it has another. That of the servers stay, for the next cluster.
+async fn forget(tools: &Tools, image: &str) {
+    // Whoever uses it still keeps it, and nobody misses it.
+    drop(tools.docker(&["image", "rm", image]).await);
+}
+
 /// Removes the cluster that was made here, and everything that is known about it. Returns its name; `None` where there is none.
 ///
 /// # Errors
@@ -343,6 +360,7 @@ pub async fn down(folders: &Folders) -> Result<Option<String>, KindError> {
         Some(_) => delete(&tools, &known.name, folders).await?,
         None => {}
     }
+    forget(&tools, &known.harness_image).await;
     ClusterState::clear(folders)?;
     Ok(Some(known.name))
 }

@@ -85,6 +85,16 @@ pub enum KindError {
         /// What it said, or why nobody answered.
         reason: String,
     },
+    /// Something that should answer by now.
+    #[error("{what} does not answer after {seconds} seconds: {said}")]
+    Silent {
+        /// What was asked.
+        what: &'static str,
+        /// How long.
+        seconds: u64,
+        /// What came instead of an answer.
+        said: String,
+    },
     /// What is not ready.
     #[error("not ready after {seconds} seconds:{}", standings.iter().map(|standing| format!("\n  {standing}")).collect::<String>())]
     NotReady {

@@ -240,6 +240,7 @@ mod tests {
             uid: None,
             profile: Profile::Deployed,
             images: images::ImageSource::Built,
+            harness_image: "lgtm-verify/lgtm-verify:1".to_owned(),
             versions: BTreeMap::from([("tempo".to_owned(), "v2".to_owned())]),
         }
     }

@@ -6,7 +6,8 @@ use kube::{
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::{causes, targets::blueprint::Mc};
+use super::apply::reason;
+use crate::targets::blueprint::{ALIAS, Mc};
 
 /// Where the client may write in the store's pod.
 const FOLDER: &str = "/tmp/mc";
@@ -16,12 +17,19 @@ pub(super) struct PodMc {
     pub(super) client: Client,
 }
 
+impl PodMc {
+    /// Returns when the store says that it is ready.
+    pub(super) async fn ready(&self) -> Result<(), String> {
+        self.run(&["ready", ALIAS].map(str::to_owned), None).await.map(drop)
+    }
+}
+
 #[async_trait]
 impl Mc for PodMc {
     async fn run(&self, arguments: &[String], input: Option<&str>) -> Result<String, String> {
         let pods: Api<Pod> = Api::namespaced(self.client.clone(), "minio");
         let selected = ListParams::default().labels("app.kubernetes.io/name=minio").fields("status.phase=Running");
-        let found = pods.list(&selected).await.map_err(|error| causes(&error))?;
+        let found = pods.list(&selected).await.map_err(|error| reason(&error))?;
         let pod = found
             .items
             .into_iter()
@@ -30,7 +38,7 @@ impl Mc for PodMc {
             .ok_or("no pod of the object store runs")?;
         let command = ["mc", "--config-dir", FOLDER].into_iter().chain(arguments.iter().map(String::as_str));
         let how = AttachParams::default().container("minio").stdin(input.is_some()).stdout(true).stderr(true);
-        let process = pods.exec(&pod, command.collect::<Vec<_>>(), &how).await.map_err(|error| causes(&error))?;
+        let process = pods.exec(&pod, command.collect::<Vec<_>>(), &how).await.map_err(|error| reason(&error))?;
         converse(process, input.unwrap_or_default()).await
     }
 }

@@ -25,6 +25,8 @@ pub struct ClusterState {
     pub profile: Profile,
     /// Where its images came from.
     pub images: ImageSource,
+    /// The image of this harness in it.
+    pub harness_image: String,
     /// Component to version.
     pub versions: BTreeMap<String, String>,
 }
@@ -91,6 +93,7 @@ mod tests {
             uid: Some("u".to_owned()),
             profile: Profile::Deployed,
             images: ImageSource::Built,
+            harness_image: "lgtm-verify/lgtm-verify:1".to_owned(),
             versions: BTreeMap::from([("loki-write".to_owned(), "v3".to_owned())]),
         };
         state.save(&folders).unwrap();
