@@ -3,11 +3,11 @@ use std::path::Path;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{
     Api, Client, Config,
-    api::{ApiResource, DynamicObject, GroupVersionKind, Patch, PatchParams},
+    api::{DynamicObject, Patch, PatchParams},
     config::{KubeConfigOptions, Kubeconfig},
 };
 
-use super::KindError;
+use super::{KindError, manifests::Manifest};
 use crate::causes;
 
 /// Under which name the cluster remembers who set what.
@@ -54,26 +54,20 @@ impl Cluster {
         Ok(found.metadata.uid.unwrap_or_default())
     }
 
-    /// Brings `objects` about, one after the other: what differs is changed, what others set is taken over.
-    pub(super) async fn apply(&self, objects: &[DynamicObject]) -> Result<(), KindError> {
-        for object in objects {
-            self.apply_one(object).await?;
-        }
-        Ok(())
-    }
-
-    async fn apply_one(&self, object: &DynamicObject) -> Result<(), KindError> {
-        let kind = object.types.as_ref().and_then(|types| GroupVersionKind::try_from(types).ok());
-        let name = object.metadata.name.clone().unwrap_or_default();
-        let what = format!("apply {} {name}", kind.as_ref().map_or("object", |kind| kind.kind.as_str()));
-        let resource =
-            kind.map(|kind| ApiResource::from_gvk(&kind)).unwrap_or_else(|| ApiResource::erase::<Namespace>(&()));
-        let api: Api<DynamicObject> = match &object.metadata.namespace {
-            Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, &resource),
-            None => Api::all_with(self.client.clone(), &resource),
-        };
+    /// Brings `manifests` about, one after the other: what differs is changed, what others set is taken over.
+    pub(super) async fn apply(&self, manifests: &[Manifest]) -> Result<(), KindError> {
         // A name that the API does not know is a mistake of ours, not something to leave out.
         let how = PatchParams::apply(MANAGER).force().validation_strict();
-        api.patch(&name, &how, &Patch::Apply(object)).await.map(drop).map_err(|error| self.error(what, &error))
+        for Manifest { object, resource } in manifests {
+            let name = object.metadata.name.as_deref().unwrap_or_default();
+            let api: Api<DynamicObject> = match &object.metadata.namespace {
+                Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, resource),
+                None => Api::all_with(self.client.clone(), resource),
+            };
+            api.patch(name, &how, &Patch::Apply(object))
+                .await
+                .map_err(|error| self.error(format!("apply {} {name}", resource.kind), &error))?;
+        }
+        Ok(())
     }
 }

@@ -4,7 +4,7 @@ use harness_core::{
     poll::{Ended, Schedule, Step, until},
     ports::{Clock, Component},
 };
-use kube::{Client, api::DynamicObject};
+use kube::Client;
 
 use super::{
     ClusterState, ImageError, ImageSource, KindError, PullPolicy, Standing,
@@ -260,7 +260,7 @@ impl Up<'_> {
         };
         let (expiry, ()) = futures::future::try_join(store, self.load(&rest)).await?;
 
-        let mut all: Vec<DynamicObject> = layout.stack()?;
+        let mut all = layout.stack()?;
         all.push(manifests::about(&state, expiry.as_deref())?);
         cluster.apply(&all).await?;
         readiness::wait(&cluster, None, READY_LIMIT, self.report, &secrets).await?;
@@ -379,16 +379,8 @@ pub fn find(folders: &Folders) -> Result<(PathBuf, ClusterState), KindError> {
 /// # Errors
 /// [`KindError::NoCluster`], or why the one that was made here is not to be had.
 pub async fn open(folders: &Folders) -> Result<OpenCluster, KindError> {
-    let state = ClusterState::load(folders)?.ok_or(KindError::NoCluster)?;
-    let cluster = Cluster::connect(&state::kubeconfig(folders)).await?;
-    let found = cluster.uid().await?;
-    match &state.uid {
-        Some(expected) if *expected == found => Ok(OpenCluster { client: cluster.client, state }),
-        expected => {
-            let expected = expected.clone().unwrap_or_else(|| "known".to_owned());
-            Err(KindError::OtherUid { name: state.name, expected, found })
-        }
-    }
+    let (cluster, state) = join(folders).await?;
+    Ok(OpenCluster { client: cluster.client, state })
 }
 
 /// How every workload of the stack stands.
@@ -396,8 +388,17 @@ pub async fn open(folders: &Folders) -> Result<OpenCluster, KindError> {
 /// # Errors
 /// As [`open`].
 pub async fn status(folders: &Folders) -> Result<(ClusterState, Vec<Standing>), KindError> {
-    let state = open(folders).await?.state;
+    let (cluster, state) = join(folders).await?;
+    Ok((state, readiness::standings(&cluster).await?))
+}
+
+async fn join(folders: &Folders) -> Result<(Cluster, ClusterState), KindError> {
+    let state = ClusterState::load(folders)?.ok_or(KindError::NoCluster)?;
     let cluster = Cluster::connect(&state::kubeconfig(folders)).await?;
-    let standings = readiness::standings(&cluster).await?;
-    Ok((state, standings))
+    let found = cluster.uid().await?;
+    // Without a UID the making of it was interrupted, and there is nothing to join.
+    match state.uid.clone().ok_or(KindError::NoCluster)? {
+        expected if expected == found => Ok((cluster, state)),
+        expected => Err(KindError::OtherUid { name: state.name, expected, found }),
+    }
 }

@@ -1,7 +1,8 @@
 use std::collections::BTreeMap;
 
 use harness_core::ports::Component;
-use kube::api::DynamicObject;
+use kube::api::{ApiResource, DynamicObject, GroupVersionKind};
+use serde::de::Error as _;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
@@ -54,15 +55,20 @@ pub enum ManifestError {
     #[error(transparent)]
     Render(#[from] RenderError),
     /// Not an object.
-    #[error("kind/{file}: {object} is not an object of Kubernetes")]
+    #[error("{object} is not an object of Kubernetes")]
     Object {
-        /// The file.
-        file: &'static str,
         /// Its kind and name, as far as it has them.
         object: String,
         /// What is wrong with it.
         source: serde_json::Error,
     },
+}
+
+/// An object as it is wanted, and where the API has such objects.
+#[derive(Debug, Clone)]
+pub(super) struct Manifest {
+    pub(super) object: DynamicObject,
+    pub(super) resource: ApiResource,
 }
 
 /// What manifests depend on.
@@ -82,24 +88,18 @@ pub(super) fn cluster(own_network: bool, cgroup_v1: bool) -> Result<String, Mani
 }
 
 /// The namespaces.
-pub(super) fn namespaces() -> Result<Vec<DynamicObject>, ManifestError> {
+pub(super) fn namespaces() -> Result<Vec<Manifest>, ManifestError> {
     objects("namespaces.yaml", NAMESPACES, json!({}))
 }
 
 /// Any object, labelled as ours.
-pub(super) fn ours(object: impl serde::Serialize) -> Result<DynamicObject, ManifestError> {
-    let found = serde_json::to_value(object).and_then(|mut value| {
-        label(&mut value);
-        serde_json::from_value(value)
-    });
-    found.map_err(|source| ManifestError::Object { file: "", object: "an object".to_owned(), source })
+pub(super) fn ours(object: impl serde::Serialize) -> Result<Manifest, ManifestError> {
+    let failed = |source| ManifestError::Object { object: "an object".to_owned(), source };
+    manifest(serde_json::to_value(object).map_err(failed)?)
 }
 
 /// What a run reads about the stack.
-pub(super) fn about(
-    state: &ClusterState,
-    incomplete_upload_expiry: Option<&str>,
-) -> Result<DynamicObject, ManifestError> {
+pub(super) fn about(state: &ClusterState, incomplete_upload_expiry: Option<&str>) -> Result<Manifest, ManifestError> {
     let versions = json!(state.versions).to_string();
     let mut data = json!({"profile": state.profile.name(), "versions": versions});
     if let Some(expiry) = incomplete_upload_expiry {
@@ -109,7 +109,7 @@ pub(super) fn about(
 }
 
 /// By what programs recognise the store.
-pub(super) fn authority(pem: &str) -> Result<DynamicObject, ManifestError> {
+pub(super) fn authority(pem: &str) -> Result<Manifest, ManifestError> {
     ours(config_map("lgtm-verify-ca", json!({"ca.crt": pem})))
 }
 
@@ -124,12 +124,12 @@ fn config_map(name: &str, data: Value) -> Value {
 
 impl Layout {
     /// The object store.
-    pub(super) fn store(&self) -> Result<Vec<DynamicObject>, ManifestError> {
+    pub(super) fn store(&self) -> Result<Vec<Manifest>, ManifestError> {
         objects("minio.yaml", MINIO, self.context()?)
     }
 
     /// Everything else: Loki, Tempo, Mimir, Prometheus.
-    pub(super) fn stack(&self) -> Result<Vec<DynamicObject>, ManifestError> {
+    pub(super) fn stack(&self) -> Result<Vec<Manifest>, ManifestError> {
         let context = self.context()?;
         let files =
             [("loki.yaml", LOKI), ("tempo.yaml", TEMPO), ("mimir.yaml", MIMIR), ("prometheus.yaml", PROMETHEUS)];
@@ -194,19 +194,25 @@ fn surroundings(component: Component) -> Surroundings {
 }
 
 /// The objects that a template describes, each labelled as ours.
-fn objects(file: &'static str, template: &str, context: Value) -> Result<Vec<DynamicObject>, ManifestError> {
+fn objects(file: &'static str, template: &str, context: Value) -> Result<Vec<Manifest>, ManifestError> {
     let text = fill_in(template, context).map_err(|source| ManifestError::Template { file, source })?;
     let documents = text
         .split("\n---\n")
         .filter(|document| document.lines().any(|line| !line.trim().is_empty() && !line.trim_start().starts_with('#')));
-    documents
-        .map(|document| {
-            let mut value: Value = yaml(&format!("../kind/{file}"), document)?;
-            label(&mut value);
-            let object = format!("{} {}", value["kind"], value["metadata"]["name"]);
-            serde_json::from_value(value).map_err(|source| ManifestError::Object { file, object, source })
-        })
-        .collect()
+    documents.map(|document| manifest(yaml(&format!("../kind/{file}"), document)?)).collect()
+}
+
+/// What `value` describes, labelled as ours.
+fn manifest(mut value: Value) -> Result<Manifest, ManifestError> {
+    label(&mut value);
+    let what = format!("{} {}", value["kind"], value["metadata"]["name"]);
+    let typed = || {
+        let object: DynamicObject = serde_json::from_value(value)?;
+        let types = object.types.clone().ok_or_else(|| serde_json::Error::custom("it has no kind"))?;
+        let kind = GroupVersionKind::try_from(types).map_err(serde_json::Error::custom)?;
+        Ok(Manifest { resource: ApiResource::from_gvk(&kind), object })
+    };
+    typed().map_err(|source| ManifestError::Object { object: what, source })
 }
 
 /// Labels an object, and the pods that it declares, as ours.
@@ -253,7 +259,7 @@ mod tests {
         all.extend(layout.stack().unwrap());
         all.push(about(&state(), Some("24h")).unwrap());
         all.push(authority("PEM").unwrap());
-        all.into_iter().map(|object| serde_json::to_value(object).unwrap()).collect()
+        all.into_iter().map(|manifest| serde_json::to_value(manifest.object).unwrap()).collect()
     }
 
     fn of_kind(kind: &str) -> Vec<Value> {
@@ -530,7 +536,7 @@ mod tests {
 
     #[test]
     fn a_run_reads_profile_versions_and_expiry() {
-        let about = serde_json::to_value(about(&state(), None).unwrap()).unwrap();
+        let about = serde_json::to_value(about(&state(), None).unwrap().object).unwrap();
         assert_eq!(about["data"], json!({"profile": "deployed", "versions": "{\"tempo\":\"v2\"}"}));
         let about = named("ConfigMap", "lgtm-verify-stack");
         assert_eq!(about["data"]["incomplete-upload-expiry"], "24h");
@@ -552,5 +558,14 @@ mod tests {
     fn a_template_with_an_unknown_name_is_an_error_that_names_the_file() {
         let error = objects("tempo.yaml", "{{ nowhere }}", json!({})).unwrap_err();
         assert_eq!(error.to_string(), "kind/tempo.yaml cannot be filled in");
+    }
+
+    #[test]
+    fn what_is_no_object_is_named() {
+        let error = objects("tempo.yaml", "metadata: {name: x}", json!({})).unwrap_err();
+        assert_eq!(error.to_string(), "null \"x\" is not an object of Kubernetes");
+        let found =
+            objects("tempo.yaml", "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: x}", json!({})).unwrap();
+        assert_eq!(found[0].resource.plural, "deployments");
     }
 }
