@@ -151,7 +151,11 @@ fn standing(deployment: &Deployment, pods: &[Pod]) -> Standing {
     let coming = mine.iter().find(|pod| pod.metadata.deletion_timestamp.is_none());
     let (detail, hopeless) = match coming {
         _ if ready => ("ready".to_owned(), false),
-        Some(pod) => why(pod),
+        // Before the workload has noticed what is wanted now, a pod is still a former one.
+        Some(pod) => {
+            let (detail, hopeless) = why(pod);
+            (detail, hopeless && current)
+        }
         None if mine.is_empty() => ("no pod yet".to_owned(), false),
         None => ("its former pod is ending".to_owned(), false),
     };
@@ -336,8 +340,12 @@ mod tests {
             (container(json!({"running": {}}), json!({}), 2), "tempo runs, started 3 times", false),
         ];
         for (status, detail, hopeless) in table {
-            let found = standing(&deployment(json!({})), &[pod(mine.clone(), status)]);
+            let current = json!({"observedGeneration": 2, "replicas": 1, "updatedReplicas": 1});
+            let pods = [pod(mine.clone(), status)];
+            let found = standing(&deployment(current), &pods);
             assert_eq!((found.detail.as_str(), found.hopeless), (detail, hopeless));
+            let stale = json!({"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1});
+            assert!(!standing(&deployment(stale), &pods).hopeless, "{detail}");
             assert_eq!(found.pods, ["monitoring/tempo-1"]);
         }
     }
