@@ -30,6 +30,10 @@ const READY_LIMIT: Duration = Duration::from_secs(180);
 /// How long a pod may take to be gone, beside the time that it was given to end by itself; and another to come.
 const GONE_LIMIT: Duration = Duration::from_secs(60);
 
+/// Seconds that a pod is given that is killed. Zero would not end it sooner: it takes the pod off the books at once while its
+/// processes run on for two seconds, and nobody learns when and how they ended.
+const KILL_GRACE: u32 = 1;
+
 /// Seconds that Kubernetes gives a pod that does not say.
 const DEFAULT_GRACE: i64 = 30;
 
@@ -91,7 +95,7 @@ impl Cluster {
             let mut parameters = DeleteParams::default()
                 .preconditions(Preconditions { uid: pod.metadata.uid.clone(), resource_version: None });
             if how == Stop::Kill {
-                parameters = parameters.grace_period(0);
+                parameters = parameters.grace_period(KILL_GRACE);
             }
             let api = self.server.api::<Pod>(&found.namespace);
             let call = call::<Pod>("delete", &found.namespace, pods::name(pod));
@@ -258,7 +262,8 @@ fn names(pods: &[&Pod]) -> String {
 /// What is needed beside finding a component: to stop and start, `patch` of scales, `watch` and, to kill, `delete` of pods; to
 /// replace, `delete` and `watch` of pods; for other keys, `get` and `patch` of the component's secret.
 ///
-/// A kill is as hard as Kubernetes can make one: the node still asks the containers to end first, and gives them two seconds.
+/// A kill is as hard as Kubernetes can make one, which is not hard: the node still asks the containers to end first (SIGTERM) and
+/// gives them a second or two. How they took it stands in the proof: exit code 137 is a kill, 0 an end in good order.
 #[async_trait]
 impl Lifecycle for Cluster {
     async fn stop(&self, component: Component, how: Stop) -> Result<ProcessProof, PortError> {

@@ -145,3 +145,150 @@ fn ended(terminated: &ContainerStateTerminated) -> Ended {
 pub(super) fn full_name<K: Resource>(namespace: &str, name: &str) -> String {
     format!("{}/{namespace}/{name}", K::KIND)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// Pods as a real API server (Kubernetes 1.37) gave them.
+    fn real(text: &str) -> api::Pod {
+        serde_json::from_str(text).unwrap()
+    }
+
+    macro_rules! real {
+        ($name:literal) => {
+            real(include_str!(concat!("../../tests/pods/", $name, ".json")))
+        };
+    }
+
+    fn plain(name: &str) -> Container {
+        Container {
+            name: name.into(),
+            init: false,
+            restarts: 0,
+            waiting: None,
+            ended: None,
+            secrets: Vec::new(),
+            literals: Vec::new(),
+            from_secret_keys: Vec::new(),
+            memory_limit: None,
+            memory_request: None,
+            cpu_request_millis: None,
+        }
+    }
+
+    fn waits(reason: &str, message: &str) -> Option<Waiting> {
+        Some(Waiting { reason: reason.into(), message: message.into() })
+    }
+
+    fn how(reason: &str, exit_code: i32) -> Option<Ended> {
+        Some(Ended { reason: reason.into(), exit_code })
+    }
+
+    #[test]
+    fn a_running_pod_tells_its_environment_and_resources() {
+        let running = pod(&real!("running"));
+        assert_eq!((running.ready, running.ending, running.unscheduled, running.reason), (true, false, None, None));
+        let store = Container {
+            init: true,
+            ended: how("Completed", 0),
+            memory_limit: Some(1536 << 20),
+            memory_request: Some(1536 << 20),
+            cpu_request_millis: Some(100),
+            ..plain("store")
+        };
+        let minio = Container {
+            secrets: vec!["tempo-s3-secret".into()],
+            literals: vec!["HOME".into(), "MINIO_ROOT_USER".into()],
+            from_secret_keys: vec!["MINIO_ROOT_PASSWORD".into()],
+            memory_limit: Some(1536 << 20),
+            memory_request: Some(256 << 20),
+            cpu_request_millis: Some(200),
+            ..plain("minio")
+        };
+        assert_eq!(running.containers, [store, minio]);
+    }
+
+    #[test]
+    fn a_pod_that_no_node_takes_says_why() {
+        let pending = pod(&real!("unschedulable"));
+        assert!(!pending.ready);
+        assert_eq!(
+            pending.unscheduled.unwrap(),
+            "Unschedulable: 0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector. \
+             preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling."
+        );
+        assert_eq!(pending.containers, [plain("minio")]);
+    }
+
+    #[test]
+    fn containers_that_do_not_run_say_why() {
+        let crashes = pod(&real!("crash-loop"));
+        assert_eq!(
+            crashes.containers,
+            [Container {
+                restarts: 6,
+                waiting: waits(
+                    "CrashLoopBackOff",
+                    "back-off 5m0s restarting failed container=loki pod=crash-loop_fixtures\
+                     (cf885216-e054-4c51-a8c9-f1c22777ed36)"
+                ),
+                ended: how("Error", 1),
+                ..plain("loki")
+            }]
+        );
+        let never = pod(&real!("never-pulled"));
+        let message = "Container image \"lgtm-verify/absent:1\" is not present with pull policy of Never";
+        assert_eq!(never.containers, [Container { waiting: waits("ErrImageNeverPull", message), ..plain("minio") }]);
+        let absent = pod(&real!("pull-back-off"));
+        assert_eq!(absent.containers[0].waiting.as_ref().unwrap().reason, "ImagePullBackOff");
+        let memory = pod(&real!("out-of-memory"));
+        let found = &memory.containers[0];
+        assert_eq!(found.waiting.as_ref().unwrap().reason, "CrashLoopBackOff");
+        assert_eq!(found.ended, how("OOMKilled", 137));
+        assert_eq!((found.memory_limit, found.memory_request), (Some(40 << 20), Some(16 << 20)));
+        for pod in [crashes, never, absent, memory] {
+            assert_eq!((pod.ready, pod.unscheduled, pod.reason), (false, None, None));
+        }
+    }
+
+    #[test]
+    fn an_init_container_that_crashes_keeps_the_others_waiting() {
+        let found = pod(&real!("init-crash-loop"));
+        let [store, loki] = &found.containers[..] else { panic!("{found:?}") };
+        assert!(store.init && !loki.init);
+        assert_eq!(store.waiting.as_ref().unwrap().reason, "CrashLoopBackOff");
+        assert_eq!(store.ended, how("Error", 1));
+        assert_eq!(loki.waiting, waits("PodInitializing", ""));
+        assert_eq!(loki.ended, None);
+    }
+
+    #[test]
+    fn an_evicted_pod_says_so_and_does_not_live() {
+        let evicted = real!("evicted");
+        assert!(!lives(&evicted));
+        assert_eq!(pod(&evicted).reason.unwrap(), "Evicted");
+        assert_eq!(exit(&evicted).unwrap(), "minio: ContainerStatusUnknown, exit code 137");
+        let running = real!("running");
+        assert!(lives(&running));
+        assert_eq!(exit(&running), None);
+        assert_eq!((named_port(&running, "http"), named_port(&running, "grpc")), (Some(9000), None));
+    }
+
+    #[test]
+    fn a_pod_that_ends_is_neither_gone_nor_to_be_counted_on() {
+        let mut pod: api::Pod = real!("running");
+        pod.metadata.deletion_timestamp = serde_json::from_value(json!("2026-11-23T22:00:00Z")).unwrap();
+        assert!(ending(&pod) && lives(&pod));
+        pod.status.as_mut().unwrap().phase = Some("Failed".into());
+        assert!(lives(&pod), "until it is removed");
+    }
+
+    #[test]
+    fn a_container_that_is_started_again_for_ever_is_no_init_container() {
+        let sidecar = json!({"spec": {"containers": [], "initContainers": [{"name": "s", "restartPolicy": "Always"}]}});
+        assert!(!pod(&serde_json::from_value(sidecar).unwrap()).containers[0].init);
+    }
+}

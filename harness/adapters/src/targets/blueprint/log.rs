@@ -13,6 +13,7 @@ pub(crate) fn is_problem(line: &str) -> bool {
         || line.starts_with("FATAL ")
         || line.starts_with("API: ")
         || line.starts_with("Error: ")
+        || line.starts_with("mc: <")
 }
 
 /// Whether a server logged this line because something failed.
@@ -31,7 +32,7 @@ mod tests {
 
     #[test]
     fn problems_are_told_from_the_rest() {
-        for line in ["ts=1 level=warn msg=x", "level=error", "panic: x", "error running loki: y"] {
+        for line in ["ts=1 level=warn msg=x", "level=error", "panic: x", "error running loki: y", "mc: <ERROR> x"] {
             assert!(is_problem(line), "{line}");
         }
         for line in ["level=info msg=\"no error\"", "", "MinIO Object Storage Server"] {
