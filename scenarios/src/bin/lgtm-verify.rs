@@ -543,3 +543,29 @@ fn print(text: &str) -> anyhow::Result<ExitStatus> {
         result => result.map(|()| ExitStatus::Passed).context("standard output"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_manifest_of_loki_s_gateway_is_understood() {
+        let manifest = include_str!("../../../kind/loki.yaml");
+        let words: Vec<&str> = manifest
+            .lines()
+            .map(|line| line.trim().trim_start_matches("- "))
+            .skip_while(|word| *word != "gateway")
+            .take_while(|word| *word != "ports:")
+            .collect();
+        let understood = |words: &[&str]| Cli::try_parse_from(std::iter::once(&"lgtm-verify").chain(words)).is_ok();
+        assert!(understood(&words), "{words:?}");
+        assert!(!understood(&words[..words.len() - 1]), "{words:?}");
+    }
+}

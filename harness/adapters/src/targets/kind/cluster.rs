@@ -16,7 +16,7 @@ use super::{
     readiness,
     report::Reporter,
     state,
-    tools::{Tools, end_of},
+    tools::Tools,
 };
 use crate::targets::{
     blueprint::{Maker, Profile, Program, Progress, build},
@@ -303,9 +303,7 @@ impl Up<'_> {
             self.report.say(&what, "loading into the node");
             let load = ["load", "docker-image", image, "--name", &self.spec.name];
             self.tools.kind(&load, None).await.map_err(|error| match error {
-                KindError::Command { said, .. } => {
-                    KindError::Image(ImageError::Load { image: image.to_owned(), said: end_of(&said) })
-                }
+                KindError::Command { said, .. } => KindError::Image(ImageError::Load { image: image.to_owned(), said }),
                 other => other,
             })?;
             self.report.say(&what, "ready");

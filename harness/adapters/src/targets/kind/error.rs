@@ -2,7 +2,7 @@ use std::{io, path::PathBuf};
 
 use thiserror::Error;
 
-use super::{ImageError, ManifestError, Standing, images};
+use super::{ImageError, ManifestError, Standing};
 use crate::targets::blueprint::{BucketsError, BuildError, CredentialsError};
 
 /// Why there is no stack in kind.
@@ -118,9 +118,6 @@ pub enum KindError {
     /// Images.
     #[error(transparent)]
     Image(#[from] ImageError),
-    /// A setting.
-    #[error(transparent)]
-    Setting(#[from] images::UnknownSetting),
     /// Manifests.
     #[error(transparent)]
     Manifest(#[from] ManifestError),

@@ -23,7 +23,7 @@ mod tools;
 pub use cluster::{KindSpec, OpenCluster, down, find, open, status, up};
 pub use error::KindError;
 pub use gateway::{Gateway, GatewayError};
-pub use images::{ImageError, ImageSource, PullPolicy};
+pub use images::{ImageError, ImageSource, PullPolicy, UnknownSetting};
 pub use manifests::ManifestError;
 pub use readiness::Standing;
 pub use state::ClusterState;
