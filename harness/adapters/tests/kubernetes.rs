@@ -357,16 +357,16 @@ async fn components_are_stopped_started_and_replaced_with_proof() {
         last = started.after;
     }
 
-    // What a killed run left stopped is started by the next, what another stopped is not.
+    // What a killed run left stopped is started by the next, what is declared so is not.
     assert_eq!(cluster.restore().await.unwrap(), Vec::<String>::new());
     cluster.stop(Component::Tempo, Stop::Graceful).await.unwrap();
     let next = lab.verifier().await;
     let done = next.restore().await.unwrap();
-    assert_eq!(done, [format!("started Deployment/{}/tempo, which had been stopped", lab.namespace)]);
+    assert_eq!(done, [format!("started Deployment/{}/tempo, which had been scaled down", lab.namespace)]);
     next.start(Component::Tempo).await.unwrap();
-    let by_hand = Patch::Merge(json!({"spec": {"replicas": 0}}));
+    let declared = Patch::Merge(json!({"spec": {"replicas": 0}}));
     let deployments = Api::<Deployment>::namespaced(lab.client.clone(), &lab.namespace);
-    deployments.patch_scale("tempo", &PatchParams::default(), &by_hand).await.unwrap();
+    deployments.patch("tempo", &PatchParams::default(), &declared).await.unwrap();
     assert_eq!(next.restore().await.unwrap(), Vec::<String>::new());
     lab.close().await;
 }
@@ -375,7 +375,8 @@ async fn components_are_stopped_started_and_replaced_with_proof() {
 async fn keys_are_made_wrong_and_given_back() {
     let Some(lab) = Lab::open("keys").await else { return };
     let cluster = lab.verifier().await;
-    let own = json!({"S3_ACCESS_KEY_ID": "tempo", "S3_SECRET_ACCESS_KEY": "own-key-of-tempo", "S3_BUCKET": "tempo-traces"});
+    let own =
+        json!({"S3_ACCESS_KEY_ID": "tempo", "S3_SECRET_ACCESS_KEY": "own-key-of-tempo", "S3_BUCKET": "tempo-traces"});
     for name in ["tempo-s3-secret", "loki-s3-secret", "mimir-s3-secret"] {
         lab.secret(name, own.clone()).await;
     }
@@ -401,10 +402,7 @@ async fn keys_are_made_wrong_and_given_back() {
     drop(cluster);
     let next = lab.verifier().await;
     let done = next.restore().await.unwrap();
-    assert_eq!(
-        done,
-        ["gave tempo its own key to the store back", "replaced tempo, which may have had the wrong key"]
-    );
+    assert_eq!(done, ["gave tempo its own key to the store back", "replaced tempo, which may have had the wrong key"]);
     assert_eq!(lab.read_secret("tempo-s3-secret").await, before);
     assert_ne!(next.start(Component::Tempo).await.unwrap().after, running.after);
     assert_eq!(next.restore().await.unwrap(), Vec::<String>::new());
@@ -445,16 +443,20 @@ async fn a_pod_that_does_not_start_says_why() {
 
     let failure = cluster.failure(Component::Mimir).await.unwrap();
     let first = failure.lines().next().unwrap();
-    assert!(first.starts_with(&format!("pod {}/{} is Pending; init container store", lab.namespace, pod.name)), "{first}");
+    assert!(
+        first.starts_with(&format!("pod {}/{} is Pending; init container store", lab.namespace, pod.name)),
+        "{first}"
+    );
     assert!(first.contains("; ended: Error, exit code 1; started again "), "{first}");
     assert!(failure.contains("\nmc: <ERROR>") && failure.contains("[redacted]"), "{failure}");
     assert!(!failure.contains("no-such-store"), "{failure}");
 
-    let problems = cluster.problems(Component::Mimir, 2).await;
-    assert_eq!(problems.len(), 2);
+    let problems = cluster.problems(Component::Mimir, 10).await;
+    assert!(!problems.is_empty());
     for problem in &problems {
         assert!(problem.text.starts_with("mc: <ERROR>") && problem.text.contains("[redacted]"), "{problem:?}");
     }
+    assert_eq!(cluster.problems(Component::Mimir, 1).await.len(), 1);
     let events = cluster.events(Component::Mimir).await.unwrap();
     assert!(events[0].starts_with("Normal Scheduled: "), "{events:?}");
     assert!(events.iter().any(|event| event.starts_with("Warning BackOff: ")), "{events:?}");
@@ -547,7 +549,10 @@ schema_config: {configs: [{from: 2024-04-01, store: tsdb, object_store: filesyst
     let absent = cluster.workload(Component::LokiBackend).await.unwrap_err().to_string();
     assert!(absent.contains("looked for pod labels app.kubernetes.io/name=loki"), "{absent}");
     assert!(absent.contains("or without the latter a pod whose /config says so"), "{absent}");
-    assert!(absent.contains(&format!("Deployment/{}/loki-read (app.kubernetes.io/name=loki)", lab.namespace)), "{absent}");
+    assert!(
+        absent.contains(&format!("Deployment/{}/loki-read (app.kubernetes.io/name=loki)", lab.namespace)),
+        "{absent}"
+    );
 
     // Once stopped there is nobody to ask, and it is known all the same.
     cluster.stop(Component::LokiWrite, Stop::Kill).await.unwrap();

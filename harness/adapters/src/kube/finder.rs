@@ -51,8 +51,8 @@ pub(super) struct Found {
     pub(super) namespace: String,
     pub(super) replicas: u32,
     pub(super) selector: Selector,
-    /// Whether its replicas were last set by this client.
-    pub(super) scaled_by_us: bool,
+    /// Whether somebody declares how many replicas there are, beside what was asked for by scaling.
+    pub(super) declares_replicas: bool,
     /// Why it has no pods, where its controller could make none.
     pub(super) trouble: Option<String>,
     labels: BTreeMap<String, String>,
@@ -81,7 +81,7 @@ impl Found {
             namespace: namespace.to_owned(),
             replicas: replicas(spec.replicas),
             selector: selector(what(), spec.selector)?,
-            scaled_by_us: scaled_by_us(deployment.metadata.managed_fields.as_deref()),
+            declares_replicas: declares_replicas(deployment.metadata.managed_fields.as_deref()),
             trouble,
             labels: labels(spec.template),
             id: (WorkloadKind::Deployment, name),
@@ -96,7 +96,7 @@ impl Found {
             namespace: namespace.to_owned(),
             replicas: replicas(spec.replicas),
             selector: selector(what(), spec.selector)?,
-            scaled_by_us: scaled_by_us(set.metadata.managed_fields.as_deref()),
+            declares_replicas: declares_replicas(set.metadata.managed_fields.as_deref()),
             trouble: None,
             labels: labels(spec.template),
             id: (WorkloadKind::StatefulSet, name),
@@ -124,11 +124,12 @@ fn labels(template: PodTemplateSpec) -> BTreeMap<String, String> {
     template.metadata.and_then(|metadata| metadata.labels).unwrap_or_default()
 }
 
-fn scaled_by_us(entries: Option<&[ManagedFieldsEntry]>) -> bool {
+/// Who scales a workload to nothing takes the field from whoever declared it and does not own it either: the API server keeps no
+/// owner of a scale's zero. So a zero without an owner is one that was scaled to, by this client or another.
+fn declares_replicas(entries: Option<&[ManagedFieldsEntry]>) -> bool {
     entries.unwrap_or_default().iter().any(|entry| {
         let fields = entry.fields_v1.as_ref().map(|fields| &fields.0);
-        entry.manager.as_deref() == Some(MANAGER)
-            && entry.subresource.as_deref() == Some("scale")
+        entry.subresource.as_deref() != Some("scale")
             && fields.is_some_and(|fields| fields.pointer("/f:spec/f:replicas").is_some())
     })
 }
@@ -384,21 +385,16 @@ mod tests {
     }
 
     #[test]
-    fn replicas_set_by_another_are_not_ours() {
-        let entry = |manager: &str, subresource: Option<&str>, fields: serde_json::Value| {
-            let entry =
-                json!({"manager": manager, "operation": "Update", "subresource": subresource, "fieldsV1": fields});
+    fn replicas_that_were_scaled_to_are_not_declared() {
+        let entry = |subresource: Option<&str>, fields: serde_json::Value| {
+            let entry = json!({"manager": "m", "operation": "Update", "subresource": subresource, "fieldsV1": fields});
             serde_json::from_value::<ManagedFieldsEntry>(entry).unwrap()
         };
         let replicas = json!({"f:spec": {"f:replicas": {}}});
-        assert!(scaled_by_us(Some(&[entry(MANAGER, Some("scale"), replicas.clone())])));
-        for other in [
-            entry("kubectl", Some("scale"), replicas.clone()),
-            entry(MANAGER, None, replicas),
-            entry(MANAGER, Some("scale"), json!({"f:spec": {}})),
-        ] {
-            assert!(!scaled_by_us(Some(&[other])));
+        assert!(declares_replicas(Some(&[entry(Some("status"), json!({})), entry(None, replicas.clone())])));
+        for other in [entry(Some("scale"), replicas), entry(None, json!({"f:spec": {"f:selector": {}}}))] {
+            assert!(!declares_replicas(Some(&[other])));
         }
-        assert!(!scaled_by_us(None));
+        assert!(!declares_replicas(None));
     }
 }

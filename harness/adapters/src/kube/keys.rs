@@ -73,7 +73,7 @@ impl Cluster {
     }
 
     /// Undoes what a run left behind that was killed: gives every program its own keys back and replaces the pods that may have
-    /// started with the wrong ones, and starts what was scaled down. Returns what was done, in words. Needs what faults need.
+    /// started with the wrong ones, and starts what was scaled to nothing unless it is declared so. Returns what was done, in words. Needs what faults need.
     pub async fn restore(&self) -> Result<Vec<String>, KubeError> {
         let mut done = Vec::new();
         for program in PROGRAMS {
@@ -97,9 +97,9 @@ impl Cluster {
         }
         for namespace in [self.namespace.as_str(), super::STORE_NAMESPACE] {
             for found in finder::workloads(&self.server, namespace).await? {
-                if found.replicas == 0 && found.scaled_by_us {
+                if found.replicas == 0 && !found.declares_replicas {
                     self.scale(&found, 1).await?;
-                    done.push(format!("started {}, which had been stopped", found.full_name()));
+                    done.push(format!("started {}, which had been scaled down", found.full_name()));
                 }
             }
         }

@@ -79,6 +79,8 @@ impl Logs for Cluster {
         }
         // Stable, so that lines of one moment stay in the order in which they were written.
         problems.sort_by_key(|(at, _)| *at);
+        // While a container waits to be started again, the one before it is the one that there is.
+        problems.dedup_by(|one, other| one.0.is_some() && one == other);
         let texts = problems.into_iter().map(|(_, line)| self.shown(&line)).collect();
         last(texts, limit).into_iter().map(|text| LogLine { component, text }).collect()
     }
