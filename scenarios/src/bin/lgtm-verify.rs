@@ -40,7 +40,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Drive the stack, look, judge and report.
-    Run(RunArguments),
+    Run(Box<RunArguments>),
     /// List clauses and the scenarios that cover them; touches nothing.
     List(ListArguments),
     /// Say what a criterion or clause asks for.
@@ -337,7 +337,7 @@ fn main() -> ExitCode {
 
 fn dispatch(command: Command) -> anyhow::Result<ExitStatus> {
     match command {
-        Command::Run(arguments) => run(arguments),
+        Command::Run(arguments) => run(*arguments),
         Command::List(arguments) if arguments.accept => print(&cli::accept()?),
         Command::List(arguments) => {
             let format = match arguments.format {
