@@ -305,7 +305,11 @@ async fn a_forward_carries_many_at_once_and_outlives_its_pod() {
 
     if let Ok(restart) = env::var("LGTM_VERIFY_TEST_RESTART_API") {
         assert!(Command::new("sh").args(["-c", &restart]).status().await.unwrap().success());
+        let client = reqwest::Client::new();
+        let again = || async { client.get(url(&forward)).send().await.ok().filter(|answer| answer.status() == 200) };
         lab.until("an answer after the API server was restarted", again).await;
+        lab.until("an API server that knows its roles", || async { cluster.workload(Component::Tempo).await.ok() })
+            .await;
     }
 
     cluster.stop(Component::Tempo, Stop::Kill).await.unwrap();
@@ -555,7 +559,8 @@ schema_config: {configs: [{from: 2024-04-01, store: tsdb, object_store: filesyst
     );
 
     // Once stopped there is nobody to ask, and it is known all the same.
-    cluster.stop(Component::LokiWrite, Stop::Kill).await.unwrap();
+    let proof = cluster.stop(Component::LokiWrite, Stop::Kill).await.unwrap();
+    assert!(proof.exit.as_ref().is_some_and(|exit| exit.starts_with("loki: ")), "{proof:?}");
     assert_eq!(cluster.workload(Component::LokiWrite).await.unwrap().replicas, 0);
 
     for name in ["one", "two"] {

@@ -29,7 +29,7 @@ impl Access {
     /// What a client needs, read from the kubeconfig or the pod.
     pub(super) async fn config(&self) -> Result<Config, KubeError> {
         let mut config = match &self.kubeconfig {
-            Some(path) => self.read(path).await?,
+            Some(path) => self.of_file(path).await?,
             None => Config::incluster().map_err(KubeError::NotInCluster)?,
         };
         // A call that is sent again behind our back would be a fault that happened twice.
@@ -37,7 +37,7 @@ impl Access {
         Ok(config)
     }
 
-    async fn read(&self, path: &Path) -> Result<Config, KubeError> {
+    async fn of_file(&self, path: &Path) -> Result<Config, KubeError> {
         let unusable = |source| KubeError::Kubeconfig { path: path.to_owned(), source };
         let kubeconfig = Kubeconfig::read_from(path).map_err(unusable)?;
         if let Some(wanted) = &self.context

@@ -150,3 +150,40 @@ impl Cluster {
         Ok(images)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use harness_core::ports::{Lifecycle, PortError, Stop};
+
+    use super::*;
+    use crate::SystemClock;
+
+    #[tokio::test]
+    async fn an_api_server_that_is_not_there_is_named_with_what_was_asked() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("kubeconfig");
+        // Port 1 of the loopback interface refuses.
+        let kubeconfig = r#"{"current-context": "x", "clusters": [{"name": "x", "cluster": {"server": "https://127.0.0.1:1"}}],
+            "contexts": [{"name": "x", "context": {"cluster": "x"}}]}"#;
+        std::fs::write(&path, kubeconfig).unwrap();
+        let access = Access { kubeconfig: Some(path), context: None, namespace: "monitoring".to_owned() };
+        let cluster = Cluster::connect(&access, Arc::new(SystemClock::start())).await.unwrap();
+        let server = "the API server https://127.0.0.1:1";
+        let unreachable = |error: PortError| match error {
+            PortError::Unreachable { target, reason } => {
+                assert!(reason.contains("refused"), "{reason}");
+                target
+            }
+            other => panic!("another error: {other}"),
+        };
+        let target = unreachable(cluster.uid().await.unwrap_err().into());
+        assert_eq!(target, format!("{server} (get namespaces kube-system)"));
+        let target = unreachable(cluster.stop(Component::Tempo, Stop::Graceful).await.unwrap_err());
+        assert!(target.starts_with(&format!("{server} (list ")), "{target}");
+        assert!(cluster.failure(Component::Tempo).await.unwrap().contains("cannot be reached"));
+        assert_eq!(
+            (cluster.namespace_of(Component::Minio), cluster.namespace_of(Component::Tempo)),
+            ("minio", "monitoring")
+        );
+    }
+}

@@ -154,14 +154,30 @@ pub enum KubeError {
     #[error("the system gave no random bytes for a key")]
     Random(#[source] rand::rngs::SysError),
     /// It did not come about in time.
-    #[error("{what} after {seconds} s: {last}")]
+    #[error("{workload} {state} after {seconds} s: {last}")]
     TimedOut {
-        /// What was waited for in vain.
-        what: String,
+        /// Kind, namespace and name.
+        workload: String,
+        /// How it stands: `is not ready`.
+        state: &'static str,
         /// How long it was waited for.
         seconds: u64,
         /// What was seen last.
         last: String,
+    },
+    /// There is nothing to replace.
+    #[error("{workload}: none of its pods runs ({replicas} replicas declared), so none can be replaced")]
+    NothingRuns {
+        /// Kind, namespace and name.
+        workload: String,
+        /// How many there should be.
+        replicas: u32,
+    },
+    /// A component that has no keys of this kind.
+    #[error("{component} has no keys to another store that could be changed")]
+    NoKeys {
+        /// The component.
+        component: Component,
     },
 }
 
@@ -184,11 +200,6 @@ impl KubeError {
     pub(super) fn is_unreachable(&self) -> bool {
         matches!(self, Self::Unreachable { .. } | Self::Late { .. })
     }
-
-    /// Whether asking again cannot help.
-    pub(super) fn is_final(&self) -> bool {
-        matches!(self, Self::Denied { .. } | Self::Service { .. } | Self::Malformed { .. })
-    }
 }
 
 impl From<KubeError> for PortError {
@@ -207,13 +218,16 @@ impl From<KubeError> for PortError {
             },
             KubeError::Refused { call, reason } => Self::Refused { target: call.to_string(), reason },
             KubeError::Service { service, reason } => Self::Refused { target: format!("service {service}"), reason },
-            KubeError::NoReadyPod { .. } => Self::Unreachable { target: "the Kubernetes stack".to_owned(), reason },
+            KubeError::NoReadyPod { service, .. } => Self::Unreachable { target: format!("service {service}"), reason },
+            KubeError::TimedOut { workload, .. } | KubeError::NothingRuns { workload, .. } => {
+                Self::Refused { target: workload, reason }
+            }
             KubeError::NoWorkload { component, .. } | KubeError::SeveralWorkloads { component, .. } => {
                 Self::Refused { target: component.to_string(), reason }
             }
             KubeError::Malformed { what, reason } => Self::Refused { target: what, reason },
-            KubeError::TimedOut { .. } => Self::Refused { target: "the Kubernetes stack".to_owned(), reason },
-            KubeError::Kubeconfig { .. }
+            KubeError::NoKeys { .. }
+            | KubeError::Kubeconfig { .. }
             | KubeError::UnknownContext { .. }
             | KubeError::NotInCluster(_)
             | KubeError::Client { .. }

@@ -36,7 +36,7 @@ impl Cluster {
         } else if told.unscheduled.is_none() {
             text.push_str(" and not ready");
         }
-        Some(text)
+        Some(self.shown(&text))
     }
 
     async fn last_lines(&self, namespace: &str, pod: &str, container: &Container) -> Vec<String> {
@@ -44,7 +44,7 @@ impl Cluster {
         if lines.is_empty() && container.restarts > 0 {
             lines = self.log(namespace, pod, &container.name, true).await.unwrap_or_default();
         }
-        last(lines.into_iter().map(|(_, line)| self.shown(&line)).collect(), LINES)
+        last(lines.into_iter().map(|(_, line)| line).collect(), LINES)
     }
 }
 

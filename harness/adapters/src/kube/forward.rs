@@ -1,6 +1,9 @@
 use std::{
     net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -62,6 +65,9 @@ struct Route {
     clock: Arc<dyn Clock>,
     target: Target,
     trouble: Arc<Mutex<Option<String>>>,
+    /// Whether it was ever allowed to open a way. An API server that has just started denies what it allows a second later, when it
+    /// has read its roles.
+    allowed: AtomicBool,
 }
 
 impl Forward {
@@ -70,7 +76,8 @@ impl Forward {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(KubeError::Listen)?;
         let address = listener.local_addr().map_err(KubeError::Listen)?;
         let trouble = Arc::new(Mutex::new(None));
-        let route = Arc::new(Route { server, clock, target, trouble: Arc::clone(&trouble) });
+        let route =
+            Arc::new(Route { server, clock, target, trouble: Arc::clone(&trouble), allowed: AtomicBool::new(false) });
         Ok(Self { address, trouble, task: tokio::spawn(serve(listener, route)) })
     }
 
@@ -136,13 +143,20 @@ impl Route {
             }
         });
         match ended.await {
-            Ended::Ready(way) => Ok(way),
+            Ended::Ready(way) => {
+                self.allowed.store(true, Ordering::Relaxed);
+                Ok(way)
+            }
             Ended::Never(reason) | Ended::TimedOut(reason) => Err(reason),
         }
     }
 
     fn gives_up(&self, error: &KubeError, begun: Tick) -> bool {
-        error.is_final() || (!error.is_unreachable() && self.clock.now() >= begun.after(POD_LIMIT))
+        match error {
+            KubeError::Denied { .. } => !self.allowed.load(Ordering::Relaxed),
+            KubeError::Service { .. } | KubeError::Malformed { .. } => true,
+            error => !error.is_unreachable() && self.clock.now() >= begun.after(POD_LIMIT),
+        }
     }
 
     async fn attempt(&self) -> Result<Way, KubeError> {

@@ -53,7 +53,7 @@ pub const GRANTS: &[Grant] = {
     &[
         // Which cluster this is.
         grant(Observer, Cluster, "", "namespaces", &["get"], &["kube-system"]),
-        // Port-forwards. With API servers since 1.35 the right to `create` is asked for whatever the method.
+        // Port-forwards. Newer API servers (seen with 1.37) ask for both rights, older ones for `get`.
         grant(Observer, Both, "", "services", &["get"], &[]),
         grant(Observer, Both, "", "pods/portforward", &["create", "get"], &[]),
         // Workloads, what became of their pods, and what they logged.
@@ -65,7 +65,8 @@ pub const GRANTS: &[Grant] = {
         // What a run reads about the stack, and the harness' own keys to the store.
         grant(Observer, Stack, "", "configmaps", &["get"], &["lgtm-verify-ca", "lgtm-verify-stack"]),
         grant(Observer, Stack, "", "secrets", &["get"], &["lgtm-verify-s3-secret"]),
-        // Memory: the metrics API where there is one, else each node's kubelet.
+        // Memory: the metrics API where there is one, else each node's kubelet. The latter right opens more than metrics; without it,
+        // and without a metrics API, memory is said to be unknown.
         grant(Observer, Both, "metrics.k8s.io", "pods", &["list"], &[]),
         grant(Observer, Cluster, "", "nodes/proxy", &["get"], &[]),
         // Stop, start, replace.

@@ -47,10 +47,7 @@ impl Cluster {
     pub(super) async fn rekeyed(&self, component: Component, keys: StoreKeys) -> Result<(), KubeError> {
         let program = Program::of(component);
         if !PROGRAMS.contains(&program) {
-            return Err(KubeError::Malformed {
-                what: component.to_string(),
-                reason: "it has no keys to another store that could be changed".to_owned(),
-            });
+            return Err(KubeError::NoKeys { component });
         }
         self.change_keys(program, keys).await?;
         Ok(())
@@ -90,7 +87,7 @@ impl Cluster {
                 match self.replaced(component, Stop::Graceful).await {
                     Ok(_) => done.push(format!("replaced {component}, which may have had the wrong key")),
                     // Nothing of it runs, or there is none of it: nothing has the wrong key.
-                    Err(KubeError::NoWorkload { .. } | KubeError::Malformed { .. }) => {}
+                    Err(KubeError::NoWorkload { .. } | KubeError::NothingRuns { .. }) => {}
                     Err(error) => return Err(error),
                 }
             }

@@ -30,8 +30,8 @@ const READY_LIMIT: Duration = Duration::from_secs(180);
 /// How long a pod may take to be gone, beside the time that it was given to end by itself; and another to come.
 const GONE_LIMIT: Duration = Duration::from_secs(60);
 
-/// Seconds that a pod is given that is killed. Zero would not end it sooner: it takes the pod off the books at once while its
-/// processes run on for two seconds, and nobody learns when and how they ended.
+/// Seconds that a pod is given that is killed. Zero would not spare it being asked first: it only takes the pod off the books at
+/// once, while its processes may still answer, and nobody learns when and how they ended.
 const KILL_GRACE: u32 = 1;
 
 /// Seconds that Kubernetes gives a pod that does not say.
@@ -44,8 +44,15 @@ const WATCH_SECONDS: u32 = 5;
 const SCHEDULE: Schedule = Schedule { first: Duration::from_millis(250), share: 0.1 };
 
 impl Cluster {
-    /// Looks until it is true. What the API server does not answer is asked again, what it denies is not.
-    async fn until<T, F>(&self, what: String, limit: Duration, mut look: impl FnMut() -> F) -> Result<T, KubeError>
+    /// Looks until it is true. What the API server does not answer, or denies though it was allowed to be looked at before, is asked
+    /// again.
+    async fn until<T, F>(
+        &self,
+        found: &Found,
+        state: &'static str,
+        limit: Duration,
+        mut look: impl FnMut() -> F,
+    ) -> Result<T, KubeError>
     where
         F: Future<Output = Result<Step<T>, KubeError>>,
     {
@@ -55,7 +62,6 @@ impl Cluster {
             async {
                 match looked.await {
                     Ok(step) => step,
-                    Err(error) if error.is_final() => Step::Never(causes(&error)),
                     Err(error) => Step::NotYet(causes(&error)),
                 }
             }
@@ -63,7 +69,7 @@ impl Cluster {
         match ended.await {
             Ended::Ready(value) => Ok(value),
             Ended::TimedOut(last) | Ended::Never(last) => {
-                Err(KubeError::TimedOut { what, seconds: limit.as_secs(), last })
+                Err(KubeError::TimedOut { workload: found.full_name(), state, seconds: limit.as_secs(), last })
             }
         }
     }
@@ -156,8 +162,7 @@ impl Cluster {
             self.delete(&found, &before, how).await?;
         }
         self.scale(&found, 0).await?;
-        let what = format!("pods of {} are left", found.full_name());
-        self.until(what, limit(&before), || async {
+        self.until(&found, "still has pods", limit(&before), || async {
             let now = self.pods_of(&found).await?;
             let left = living(&now);
             if how == Stop::Kill {
@@ -181,8 +186,7 @@ impl Cluster {
         if found.replicas != wanted {
             self.scale(&found, wanted).await?;
         }
-        let what = format!("{} is not ready", found.full_name());
-        let after = self.until(what, READY_LIMIT, || async {
+        let after = self.until(&found, "is not ready", READY_LIMIT, || async {
             let now = self.pods_of(&found).await?;
             let living = living(&now);
             let ready = living.iter().all(|pod| pods::ready(pod) && !pods::ending(pod));
@@ -194,9 +198,9 @@ impl Cluster {
         });
         let after = match after.await {
             Ok(after) => after,
-            Err(KubeError::TimedOut { what, seconds, last }) => {
+            Err(KubeError::TimedOut { workload, state, seconds, last }) => {
                 let last = self.failure(component).await.unwrap_or(last);
-                return Err(KubeError::TimedOut { what, seconds, last });
+                return Err(KubeError::TimedOut { workload, state, seconds, last });
             }
             Err(error) => return Err(error),
         };
@@ -207,17 +211,10 @@ impl Cluster {
         let (found, then) = self.look(component).await?;
         let before = living(&then);
         if before.is_empty() {
-            return Err(KubeError::Malformed {
-                what: found.full_name(),
-                reason: format!(
-                    "none of its pods runs ({} replicas declared), so none can be replaced",
-                    found.replicas
-                ),
-            });
+            return Err(KubeError::NothingRuns { workload: found.full_name(), replicas: found.replicas });
         }
         self.delete(&found, &before, how).await?;
-        let what = format!("no other pod of {} runs in place of {}", found.full_name(), names(&before));
-        let after = self.until(what, limit(&before), || async {
+        let after = self.until(&found, "has no other pod", limit(&before), || async {
             let now = self.pods_of(&found).await?;
             let living = living(&now);
             let (old, new): (Vec<&Pod>, Vec<&Pod>) =

@@ -50,17 +50,13 @@ fn of_kubelet(text: &str, namespace: &str) -> BTreeMap<String, u64> {
             labels.split(',').find_map(|pair| pair.strip_prefix(name)?.strip_prefix("=\"")?.strip_suffix('"'))
         };
         let (Some(of), Some(pod)) = (label("namespace"), label("pod")) else { continue };
-        let bytes = value.split_ascii_whitespace().next().and_then(whole);
+        // `1.7141760e+07` is a quantity too, and one that is read without loss.
+        let bytes = value.split_ascii_whitespace().next().and_then(quantity::bytes);
         if let Some(bytes) = bytes.filter(|_| of == namespace) {
             *found.entry(pod.to_owned()).or_insert(0) += bytes;
         }
     }
     found
-}
-
-/// A float of that format as a whole number: `1.7141760e+07` is 17141760.
-fn whole(text: &str) -> Option<u64> {
-    quantity::bytes(text)
 }
 
 impl Cluster {

@@ -15,7 +15,7 @@ impl Cluster {
             events.extend(self.server.list::<Event>(&found.namespace, &about).await?.items);
         }
         events.sort_by_key(at);
-        Ok(events.iter().map(told).collect())
+        Ok(events.iter().map(|event| self.shown(&told(event))).collect())
     }
 }
 
