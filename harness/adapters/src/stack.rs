@@ -9,6 +9,7 @@ use harness_core::{
     ports::{Answer, Clock, Component, PortError, Push, PushAnswer, PushOutcome, Query, QueryRequest},
     stimulus::{Batch, Route, encode::EncodeError},
 };
+use reqwest::header::ACCEPT;
 
 use crate::{
     http::{self, Http},
@@ -122,6 +123,17 @@ impl StackQuery {
         Ok(Self { loki, tempo, mimir, http, admin: endpoints.admin.clone() })
     }
 
+    async fn services(&self, component: Component) -> Result<Answer, PortError> {
+        let path = if component == Component::Tempo { "/status/services" } else { "/services" };
+        let request = self.http.get(&format!("{}{path}", self.admin(component)?)).header(ACCEPT, "application/json");
+        self.http.send(EvidenceKind::Configuration, component, request).await.into_answer()
+    }
+
+    fn admin(&self, component: Component) -> Result<&String, PortError> {
+        let reason = || format!("no address of {component} to ask it about itself");
+        self.admin.get(&component).ok_or_else(|| PortError::Unsupported { reason: reason() })
+    }
+
     async fn configuration(&self, component: Component) -> Result<Answer, PortError> {
         let path = match component {
             Component::LokiWrite
@@ -134,9 +146,7 @@ impl StackQuery {
                 return Err(PortError::Unsupported { reason: "the object store tells no configuration".to_owned() });
             }
         };
-        let base = self.admin.get(&component).ok_or_else(|| PortError::Unsupported {
-            reason: format!("no address of {component} to ask for its configuration"),
-        })?;
+        let base = self.admin(component)?;
         let request = self.http.get(&format!("{base}{path}"));
         self.http.send(EvidenceKind::Configuration, component, request).await.into_answer()
     }
@@ -156,6 +166,7 @@ impl Query for StackQuery {
             QueryRequest::SamplesByPromql { selector, start_ms, end_ms } => {
                 self.mimir.samples_by_promql(selector, *start_ms, *end_ms).await
             }
+            QueryRequest::Services { component } => self.services(*component).await,
             QueryRequest::Configuration { component } => self.configuration(*component).await,
         }
     }

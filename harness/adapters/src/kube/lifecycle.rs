@@ -271,6 +271,11 @@ impl Lifecycle for Cluster {
         Ok(self.started(component).await?)
     }
 
+    /// Nothing is left of a stopped component: what its pod kept went with the pod.
+    async fn wipe(&self, _: Component) -> Result<(), PortError> {
+        Ok(())
+    }
+
     async fn replace(&self, component: Component, how: Stop) -> Result<ProcessProof, PortError> {
         Ok(self.replaced(component, how).await?)
     }

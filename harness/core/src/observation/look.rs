@@ -144,6 +144,23 @@ pub enum Look {
         #[serde(default)]
         rules_alone: bool,
     },
+    /// How the orchestrator runs a component, and what the component logged about its store.
+    Workload {
+        /// The component.
+        component: Component,
+        /// Names of environment variables that hold credentials.
+        credentials: Vec<String>,
+    },
+    /// How many replicas of components are declared and there, and how often they keep what they take.
+    Replicas {
+        /// What is counted under one name.
+        counted: Vec<Counted>,
+    },
+    /// Which target each component says that it runs, and with which modules.
+    Modules {
+        /// The role that a component should have, with the component that is asked for it.
+        roles: Vec<(String, Component)>,
+    },
     /// What each component's credentials open.
     Access {
         /// The components that own a bucket, each with the principal that is tried for it.
@@ -173,9 +190,23 @@ impl Look {
             Self::BucketUse { .. }
             | Self::BucketVersions { .. }
             | Self::BucketLifecycle { .. }
+            | Self::Workload { .. }
+            | Self::Replicas { .. }
+            | Self::Modules { .. }
             | Self::Access { .. } => Oracle::State,
         }
     }
+}
+
+/// Components whose replicas are counted together.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counted {
+    /// The name of the facts.
+    pub name: String,
+    /// The components; the first is asked for its configuration.
+    pub components: Vec<Component>,
+    /// The pipeline by whose settings the configuration is read for a replication factor, where there is to be one.
+    pub factor_of: Option<Signal>,
 }
 
 /// What a look saw.

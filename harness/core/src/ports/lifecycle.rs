@@ -110,6 +110,9 @@ pub trait Lifecycle: Send + Sync {
     /// Starts a component and returns when it says that it is ready.
     async fn start(&self, component: Component) -> Result<ProcessProof, PortError>;
 
+    /// Removes the local state of a component that is stopped.
+    async fn wipe(&self, component: Component) -> Result<(), PortError>;
+
     /// Ends a component, its local state included, and returns when another runs in its place, which need not be ready yet.
     async fn replace(&self, component: Component, how: Stop) -> Result<ProcessProof, PortError>;
 

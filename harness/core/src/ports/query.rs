@@ -55,6 +55,11 @@ pub enum QueryRequest {
         /// Last millisecond, inclusive.
         end_ms: i64,
     },
+    /// The modules that a component runs, as it says itself (`/services`).
+    Services {
+        /// The component.
+        component: Component,
+    },
     /// The configuration that a component runs with, as it says itself (`/config`).
     Configuration {
         /// The component.

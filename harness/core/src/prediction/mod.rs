@@ -41,6 +41,21 @@ pub fn configured_bucket(signal: Signal, configuration: &[u8]) -> Option<String>
     Settings::read(configuration)?.bucket(signal)
 }
 
+/// The target that a component says it runs.
+pub fn configured_target(configuration: &[u8]) -> Option<String> {
+    Settings::read(configuration)?.target()
+}
+
+/// How many ingesters a component that takes records of `signal` says it writes each record to.
+pub fn replication_factor(signal: Signal, configuration: &[u8]) -> Option<u64> {
+    let path = match signal {
+        Signal::Logs => "common.replication_factor",
+        Signal::Traces => "ingester.lifecycler.ring.replication_factor",
+        Signal::Metrics => "ingester.ring.replication_factor",
+    };
+    Settings::read(configuration)?.at(path)?.as_u64()
+}
+
 /// How long Tempo keeps blocks before its compactor deletes them.
 pub fn tempo_retention(configuration: &[u8]) -> Option<Duration> {
     Settings::read(configuration)?.duration("compactor.compaction.block_retention")
@@ -105,6 +120,14 @@ impl Settings {
         let text = self.at(path)?.as_str()?.to_owned();
         self.told.push(format!("{path}={text}"));
         duration::parse(&text)
+    }
+
+    fn target(&self) -> Option<String> {
+        match self.at("target")? {
+            // Mimir takes several, and tells a list.
+            Value::Array(targets) => Some(targets.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(",")),
+            target => target.as_str().map(str::to_owned),
+        }
     }
 
     fn bucket(&self, signal: Signal) -> Option<String> {

@@ -7,7 +7,7 @@ use super::*;
 use crate::{
     catalogue::Target,
     ledger::LedgerEntry,
-    observation::{Evidence, EvidenceKind, Look, Observation, Oracle, Seen},
+    observation::{Counted, Evidence, EvidenceKind, Look, Observation, Oracle, Seen},
     ports::{Component, LogLine, PushOutcome, Tick},
     signal::{Labels, LogEntry, Signal},
     stimulus::{Origin, Route, logs},
@@ -69,6 +69,15 @@ fn every_look() -> Vec<Look> {
         Look::BucketUse { bucket: bucket.clone(), component: Component::Mimir, others: vec!["other".into()] },
         Look::BucketVersions { bucket: bucket.clone(), probe: "probe".into() },
         Look::BucketLifecycle { bucket: bucket.clone(), rules_alone: true },
+        Look::Workload { component: Component::LokiWrite, credentials: vec!["KEY".into()] },
+        Look::Replicas {
+            counted: vec![Counted {
+                name: "all".into(),
+                components: vec![Component::Tempo],
+                factor_of: Some(Signal::Traces),
+            }],
+        },
+        Look::Modules { roles: vec![("write".into(), Component::LokiWrite)] },
         Look::Access { owners: Vec::new(), buckets: vec![bucket], probe: "probe".into() },
     ]
 }
@@ -122,7 +131,7 @@ fn answered(outcome: PushOutcome) -> Event {
 /// Every kind of event, and of what events carry.
 fn every_event() -> Vec<Event> {
     let clause = || CLAUSE.parse().unwrap();
-    let rules = [Check::Is(json!({"a": [1.5, null]})), Check::Empty, Check::AtLeast(3)]
+    let rules = [Check::Is(json!({"a": [1.5, null]})), Check::Empty, Check::AtLeast(3), Check::Has(vec!["a".into()])]
         .map(|check| Rule::new("rule", "fact", check))
         .to_vec();
     let records = Expectation::Records {

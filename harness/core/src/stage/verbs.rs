@@ -15,9 +15,9 @@ use super::{
 use crate::{
     catalogue::{Catalogue, ClauseId},
     ledger::LedgerEntry,
-    observation::{Evidence, EvidenceKind, Look, Oracle},
+    observation::{Evidence, EvidenceKind, Look, Oracle, Seen},
     poll::{Ended, Schedule, Step, until},
-    ports::{Component, LogLine, PortError, Ports, Principal, ProcessProof, QueryRequest, Stop, Tick},
+    ports::{Component, LogLine, PortError, Ports, Principal, ProcessProof, QueryRequest, Stop, StoreKeys, Tick},
     prediction,
     record::{Entry, Event, RecordError, Recorder, Redactor, RunInfo, RunRecord, assemble},
     signal::Signal,
@@ -223,21 +223,8 @@ impl Stage {
         let case = self.case(&watched.clause)?;
         let begun = case.ledger.last_answered().unwrap_or_else(|| self.now());
         let deadline = begun.after(case.limit());
-        let open: Mutex<Vec<Glass>> = Mutex::new(watched.looks.iter().cloned().map(Glass::new).collect());
         self.progress(format!("looks for {} records, until {deadline}", watched.stimulus.count()))?;
-        let ended = until(&*self.ports().clock, Schedule::default(), deadline, || async {
-            let glasses = std::mem::take(&mut *open.lock().unwrap_or_else(PoisonError::into_inner));
-            match self.look_through(&watched.clause, glasses).await {
-                Ok((still_open, status)) if still_open.is_empty() => Step::Ready(Ok(status)),
-                Ok((still_open, status)) => {
-                    *open.lock().unwrap_or_else(PoisonError::into_inner) = still_open;
-                    Step::NotYet(status)
-                }
-                Err(error) => Step::Ready(Err(error)),
-            }
-        })
-        .await;
-        match ended {
+        match self.look_until_each_said_yes(&watched.clause, watched.looks.clone(), deadline).await {
             Ended::Ready(result) => {
                 result?;
             }
@@ -326,6 +313,12 @@ impl Stage {
 
     /// Looks until the rules hold or patience ends, then judges.
     pub async fn look_until(&self, clause: &ClauseId, look: Look) -> Result<Verdict, StageError> {
+        self.look_for(clause, look).await?;
+        self.judge(clause)
+    }
+
+    /// Looks until the rules hold or patience ends. The judgement is left for [`Stage::decide`], so that controls can follow.
+    pub async fn look_for(&self, clause: &ClauseId, look: Look) -> Result<(), StageError> {
         let deadline = self.now().after(self.inner.context.patience.records);
         self.progress(format!("looks for {clause}, until {deadline}"))?;
         let ended = until(&*self.ports().clock, Schedule::default(), deadline, || async {
@@ -337,10 +330,16 @@ impl Stage {
         })
         .await;
         match (ended, &look) {
-            (Ended::Ready(result), _) => result?,
-            (_, Look::BucketUse { component, .. }) => self.complaints(clause, *component).await?,
-            _ => {}
+            (Ended::Ready(result), _) => result,
+            (_, Look::BucketUse { component, .. } | Look::Workload { component, .. }) => {
+                self.complaints(clause, *component).await
+            }
+            _ => Ok(()),
         }
+    }
+
+    /// Judges by what was looked at.
+    pub fn decide(&self, clause: &ClauseId) -> Result<Verdict, StageError> {
         self.judge(clause)
     }
 
@@ -365,6 +364,99 @@ impl Stage {
         self.moved(component, clauses, stopped).await?;
         let started = self.ports().lifecycle.start(component).await;
         self.moved(component, clauses, started).await
+    }
+
+    /// Has a component lose its local state and another take its place, which need not be ready yet.
+    pub async fn replace(&self, component: Component, how: Stop, clauses: &[&ClauseId]) -> Result<(), StageError> {
+        self.progress(format!("replaces {component}"))?;
+        let replaced = self.ports().lifecycle.replace(component, how).await;
+        self.moved(component, clauses, replaced).await
+    }
+
+    /// Stops components, one after the other.
+    pub async fn stop(&self, components: &[Component], how: Stop, clauses: &[&ClauseId]) -> Result<(), StageError> {
+        for component in components {
+            self.progress(format!("stops {component}"))?;
+            let stopped = self.ports().lifecycle.stop(*component, how).await;
+            self.moved(*component, clauses, stopped).await?;
+        }
+        Ok(())
+    }
+
+    /// Starts components that are stopped, without the local state that they had, in the order given.
+    pub async fn start_anew(&self, components: &[Component], clauses: &[&ClauseId]) -> Result<(), StageError> {
+        for component in components {
+            let wiped = self.ports().lifecycle.wipe(*component).await;
+            wiped.map_err(|error| StageError::blocked(error.to_string()))?;
+            self.progress(format!("starts {component}"))?;
+            let started = self.ports().lifecycle.start(*component).await;
+            self.moved(*component, clauses, started).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits until a component says that it is ready.
+    pub async fn ready(&self, component: Component) -> Result<(), StageError> {
+        let deadline = self.now().after(self.inner.context.patience.records);
+        self.progress(format!("waits for {component}, until {deadline}"))?;
+        let ended = until(&*self.ports().clock, Schedule::default(), deadline, || async {
+            match self.ports().lifecycle.failure(component).await {
+                None => Step::Ready(()),
+                Some(reason) => Step::NotYet(reason),
+            }
+        })
+        .await;
+        match ended {
+            Ended::Ready(()) => Ok(()),
+            Ended::TimedOut(reason) => Err(StageError::blocked(format!("{component} is not up: {reason}"))),
+            Ended::Never(reason) => Err(StageError::blocked(format!("{component} is not up: {reason}"))),
+        }
+    }
+
+    /// Gives a component other keys to the store; they count from its next start.
+    pub async fn rekey(&self, component: Component, keys: StoreKeys, clauses: &[&ClauseId]) -> Result<(), StageError> {
+        let refused = |error: PortError| StageError::blocked(error.to_string());
+        self.ports().lifecycle.rekey(component, keys).await.map_err(refused)?;
+        let mut evidence = Evidence::new(EvidenceKind::Process, self.unix_ns());
+        evidence.component = Some(component.to_string());
+        evidence.excerpt =
+            Some(format!("signs in to the store with {keys:?} keys from its next start on").to_lowercase());
+        self.record(Event::Moved { clauses: clauses.iter().map(|clause| (*clause).clone()).collect(), evidence })
+    }
+
+    /// Looks until all of `looks` have said yes, or patience ends; nothing is judged yet.
+    pub async fn seen(&self, watched: &Watched, looks: Vec<Look>) -> Result<bool, StageError> {
+        let deadline = self.now().after(self.case(&watched.clause)?.limit());
+        self.progress(format!("looks for {} records, until {deadline}", watched.stimulus.count()))?;
+        let ended = self.look_until_each_said_yes(&watched.clause, looks, deadline).await;
+        match ended {
+            Ended::Ready(result) => result.map(|()| true),
+            Ended::TimedOut(_) | Ended::Never(_) => {
+                self.complaints(&watched.clause, owner_of(watched.stimulus.signal)).await?;
+                Ok(false)
+            }
+        }
+    }
+
+    /// Whether any record of `stimulus` is in the bucket.
+    pub async fn is_in_the_bucket(&self, stimulus: &Stimulus) -> Result<bool, StageError> {
+        let observation = Glass::new(stimulus.in_objects()).look(self.ports(), self.keeper()).await?;
+        match observation.seen {
+            Seen::Records { count, .. } => Ok(count > 0),
+            Seen::Unseen { reason } => Err(StageError::blocked(reason)),
+            Seen::Facts { .. } => Ok(false),
+        }
+    }
+
+    /// Shows that no record of `lost` is found by query: none had been persisted when everything was lost.
+    pub async fn still_absent(&self, watched: &Watched, lost: &Stimulus) -> Result<(), StageError> {
+        let observation = Glass::new(lost.by_query()).look(self.ports(), self.keeper()).await?;
+        let control = Control {
+            name: "records that were not persisted when everything was lost".to_owned(),
+            must_break: vec!["missing".to_owned()],
+            observation,
+        };
+        self.record(Event::Controlled { clause: watched.clause.clone(), control })
     }
 
     /// Says to people what the scenario does or waits for.
@@ -398,6 +490,28 @@ impl Stage {
         self.inner.context.watcher.note(&self.inner.scenario, &entry);
         self.inner.entries.lock().unwrap_or_else(PoisonError::into_inner).push(entry);
         Ok(())
+    }
+
+    /// Looks through each of `looks` until it has said yes.
+    async fn look_until_each_said_yes(
+        &self,
+        clause: &ClauseId,
+        looks: Vec<Look>,
+        deadline: Tick,
+    ) -> Ended<Result<(), StageError>> {
+        let open: Mutex<Vec<Glass>> = Mutex::new(looks.into_iter().map(Glass::new).collect());
+        until(&*self.ports().clock, Schedule::default(), deadline, || async {
+            let glasses = std::mem::take(&mut *open.lock().unwrap_or_else(PoisonError::into_inner));
+            match self.look_through(clause, glasses).await {
+                Ok((still_open, _)) if still_open.is_empty() => Step::Ready(Ok(())),
+                Ok((still_open, status)) => {
+                    *open.lock().unwrap_or_else(PoisonError::into_inner) = still_open;
+                    Step::NotYet(status)
+                }
+                Err(error) => Step::Ready(Err(error)),
+            }
+        })
+        .await
     }
 
     async fn look_through(&self, clause: &ClauseId, glasses: Vec<Glass>) -> Result<(Vec<Glass>, String), StageError> {

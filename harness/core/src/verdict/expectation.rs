@@ -71,6 +71,8 @@ pub enum Check {
     Empty,
     /// It is a number of at least this.
     AtLeast(u64),
+    /// It is a list that has all of these, in any order and among others.
+    Has(Vec<String>),
 }
 
 impl Check {
@@ -80,6 +82,7 @@ impl Check {
             Self::Is(value) => value.to_string(),
             Self::Empty => "none".to_owned(),
             Self::AtLeast(least) => format!("at least {least}"),
+            Self::Has(wanted) => wanted.join(", "),
         }
     }
 
@@ -89,6 +92,9 @@ impl Check {
             Self::Is(wanted) => value == wanted,
             Self::Empty => value.as_array().is_some_and(Vec::is_empty),
             Self::AtLeast(least) => value.as_u64().is_some_and(|number| number >= *least),
+            Self::Has(wanted) => value
+                .as_array()
+                .is_some_and(|found| wanted.iter().all(|name| found.iter().any(|found| found.as_str() == Some(name)))),
         }
     }
 }

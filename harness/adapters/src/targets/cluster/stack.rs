@@ -40,6 +40,10 @@ impl Lifecycle for ClusterStack {
         self.cluster()?.start(component).await
     }
 
+    async fn wipe(&self, component: Component) -> Result<(), PortError> {
+        self.cluster()?.wipe(component).await
+    }
+
     async fn replace(&self, component: Component, how: Stop) -> Result<ProcessProof, PortError> {
         self.cluster()?.replace(component, how).await
     }

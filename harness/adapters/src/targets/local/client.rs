@@ -425,14 +425,6 @@ impl LocalStack {
         allocated(&self.folder.join("data").join(component.name()))
     }
 
-    /// Removes the local data of a component that is stopped: what a pod without a volume loses.
-    async fn wipe(&self, component: Component) -> Result<(), PortError> {
-        match self.ask(component, &Request::Wipe { component }).await? {
-            Answer::Done => Ok(()),
-            other => Err(refused(component, &other)),
-        }
-    }
-
     async fn ask(&self, component: Component, request: &Request) -> Result<Answer, PortError> {
         ask(&self.folder, request).await.map_err(|error| PortError::Unreachable {
             target: format!("the supervisor of {component}"),
@@ -479,6 +471,13 @@ impl Lifecycle for LocalStack {
 
     async fn start(&self, component: Component) -> Result<ProcessProof, PortError> {
         self.proof(component, &Request::Start { component }).await
+    }
+
+    async fn wipe(&self, component: Component) -> Result<(), PortError> {
+        match self.ask(component, &Request::Wipe { component }).await? {
+            Answer::Done => Ok(()),
+            other => Err(refused(component, &other)),
+        }
     }
 
     async fn replace(&self, component: Component, how: Stop) -> Result<ProcessProof, PortError> {

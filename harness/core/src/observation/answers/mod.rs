@@ -3,11 +3,13 @@
 mod logs;
 mod metrics;
 mod promql;
+mod services;
 mod traces;
 
 pub use logs::{LOG_ENTRIES_LIMIT, log_entries};
 pub use metrics::samples;
 pub use promql::promql_samples;
+pub use services::services;
 pub use traces::spans;
 
 use thiserror::Error;

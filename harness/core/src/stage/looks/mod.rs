@@ -5,6 +5,7 @@ mod buckets;
 mod logs;
 mod metrics;
 mod traces;
+mod workloads;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -72,6 +73,9 @@ impl Glass {
             Look::BucketLifecycle { bucket, rules_alone } => {
                 buckets::lifecycle(&mut scene, &bucket, rules_alone).await?
             }
+            Look::Workload { component, credentials } => workloads::workload(&mut scene, component, &credentials).await,
+            Look::Replicas { counted } => workloads::replicas(&mut scene, &counted).await?,
+            Look::Modules { roles } => workloads::modules(&mut scene, &roles).await?,
             Look::Access { owners, buckets, probe } => access::probe(&mut scene, &owners, &buckets, &probe).await,
         };
         let received = ports.clock.now();

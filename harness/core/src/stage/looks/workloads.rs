@@ -1,0 +1,156 @@
+//! How components are run: by the orchestrator's word, and by their own.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
+use super::{Scene, Told, refusal};
+use crate::{
+    observation::{Counted, Evidence, EvidenceKind, Facts, answers},
+    ports::{Component, PortError, QueryRequest, Workload},
+    prediction,
+    record::RecordError,
+};
+
+/// How many lines of a component's log are looked through.
+const LINES: usize = 50;
+
+/// Words of a log line that is about the object store.
+const STORE_WORDS: [&str; 8] =
+    ["s3", "bucket", "object store", "storage client", "signature", "access denied", "accessdenied", "list folder"];
+
+/// Facts: `ready` (whether a pod is), `crash-looping` (containers that wait in `CrashLoopBackOff`, which shows for moments only, and
+/// the `BackOff` events that the node notes each time), `exit codes` other
+/// than 0, `store errors` (how many log lines name the store), `secrets` (whose keys the main container's environment is taken from),
+/// `literals` (those of `credentials` whose values are written into the pod).
+pub(super) async fn workload(scene: &mut Scene<'_>, component: Component, credentials: &[String]) -> Told {
+    let workload = match known(scene, component).await {
+        Ok(workload) => workload,
+        Err(error) => return Told::Failed(error),
+    };
+    let lines = scene.ports.logs.problems(component, LINES).await;
+    let about_store: Vec<&str> =
+        lines.iter().map(|line| line.text.as_str()).filter(|line| is_about_the_store(line)).collect();
+    let mut evidence = Evidence::new(EvidenceKind::Process, scene.keeper.unix_ns());
+    evidence.component = Some(component.to_string());
+    evidence.request = Some(format!("log of {component}"));
+    evidence.excerpt = Some(about_store.last().copied().unwrap_or("no error about the store").to_owned());
+    scene.evidence.push(evidence);
+    let pods: Vec<_> = workload.pods.iter().filter(|pod| !pod.ending).collect();
+    let containers: Vec<_> = pods.iter().flat_map(|pod| &pod.containers).collect();
+    let back_offs = match scene.ports.workloads.events(component).await {
+        Ok(events) => events.into_iter().filter(|event| event.contains("BackOff")).collect::<Vec<_>>(),
+        Err(error) => return Told::Failed(error),
+    };
+    let mut noted = Evidence::new(EvidenceKind::Process, scene.keeper.unix_ns());
+    noted.component = Some(component.to_string());
+    noted.request = Some(format!("events of {component}"));
+    noted.excerpt = Some(back_offs.last().map_or("no BackOff", String::as_str).to_owned());
+    scene.evidence.push(noted);
+    let crash_looping = containers
+        .iter()
+        .filter(|container| container.waiting.as_ref().is_some_and(|waiting| waiting.reason == "CrashLoopBackOff"));
+    let exit_codes = containers.iter().filter_map(|container| container.ended.as_ref().map(|ended| ended.exit_code));
+    let main = containers.iter().filter(|container| !container.init);
+    let literals =
+        containers.iter().flat_map(|container| &container.literals).filter(|name| credentials.contains(name));
+    let facts = Facts::from([
+        ("ready".to_owned(), json!(pods.iter().any(|pod| pod.ready))),
+        ("crash-looping".to_owned(), json!(crash_looping.count() + back_offs.len())),
+        ("exit codes".to_owned(), json!(exit_codes.filter(|code| *code != 0).collect::<Vec<_>>().len())),
+        ("store errors".to_owned(), json!(about_store.len())),
+        ("secrets".to_owned(), json!(main.flat_map(|container| &container.secrets).collect::<Vec<_>>())),
+        ("literals".to_owned(), json!(literals.collect::<Vec<_>>())),
+    ]);
+    scene.facts(facts)
+}
+
+fn is_about_the_store(line: &str) -> bool {
+    let line = line.to_lowercase();
+    STORE_WORDS.iter().any(|word| line.contains(word))
+}
+
+/// Facts: for each name, `NAME.declared`, `NAME.there` (pods that were not asked to end) and, where one is asked for,
+/// `NAME.replication-factor`.
+pub(super) async fn replicas(scene: &mut Scene<'_>, counted: &[Counted]) -> Result<Told, RecordError> {
+    let mut facts = Facts::new();
+    for Counted { name, components, factor_of } in counted {
+        let (mut declared, mut there) = (0, 0);
+        for component in components {
+            match known(scene, *component).await {
+                Ok(workload) => {
+                    declared += workload.replicas;
+                    there += workload.pods.iter().filter(|pod| !pod.ending).count();
+                }
+                Err(error) => return Ok(Told::Failed(error)),
+            }
+        }
+        facts.insert(format!("{name}.declared"), json!(declared));
+        facts.insert(format!("{name}.there"), json!(there));
+        if let (Some(signal), Some(component)) = (factor_of, components.first()) {
+            match scene.configuration(*component).await? {
+                Ok(text) => {
+                    let factor = prediction::replication_factor(*signal, &text);
+                    facts.insert(format!("{name}.replication-factor"), json!(factor));
+                }
+                Err(error) => return Ok(Told::Failed(error)),
+            }
+        }
+    }
+    Ok(scene.facts(facts))
+}
+
+/// Facts: for each role, `ROLE.target` and `ROLE.modules` (those that run).
+pub(super) async fn modules(scene: &mut Scene<'_>, roles: &[(String, Component)]) -> Result<Told, RecordError> {
+    let mut facts = Facts::new();
+    for (role, component) in roles {
+        match scene.configuration(*component).await? {
+            Ok(text) => facts.insert(format!("{role}.target"), json!(prediction::configured_target(&text))),
+            Err(error) => return Ok(Told::Failed(error)),
+        };
+        let answer = match scene.ports.query.query(&QueryRequest::Services { component: *component }).await {
+            Ok(answer) if answer.status == 200 => answer,
+            Ok(answer) => return Ok(Told::Failed(refusal(&answer))),
+            Err(error) => return Ok(Told::Failed(error)),
+        };
+        let running: Vec<String> = match scene.read(answer, answers::services)? {
+            Ok(told) => running(told),
+            Err(reason) => return Ok(Told::Failed(PortError::Refused { target: component.to_string(), reason })),
+        };
+        facts.insert(format!("{role}.modules"), json!(running));
+    }
+    Ok(scene.facts(facts))
+}
+
+fn running(services: BTreeMap<String, String>) -> Vec<String> {
+    services.into_iter().filter(|(_, status)| status == "Running").map(|(name, _)| name).collect()
+}
+
+/// The component's workload, with its words as evidence.
+async fn known(scene: &mut Scene<'_>, component: Component) -> Result<Workload, PortError> {
+    let workload = scene.ports.workloads.workload(component).await?;
+    let mut evidence = Evidence::new(EvidenceKind::Process, scene.keeper.unix_ns());
+    evidence.component = Some(component.to_string());
+    evidence.request = Some(workload.name.clone());
+    // Made of texts and numbers: it always has a JSON form.
+    evidence.excerpt = serde_json::to_string(&workload).ok();
+    scene.evidence.push(evidence);
+    Ok(workload)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_about_the_store_are_told_from_others() {
+        for line in [
+            "mc: <ERROR> Unable to list folder. The request signature we calculated does not match",
+            "level=error msg=\"failed to get s3 object\"",
+            "level=error caller=a.go msg=\"bucket not found\"",
+        ] {
+            assert!(is_about_the_store(line), "{line}");
+        }
+        assert!(!is_about_the_store("level=warn msg=\"ring is empty\""));
+    }
+}
