@@ -1,10 +1,13 @@
 //! The scenarios and what drives them from outside: command line and acceptance run. Must not know an address or a client.
 
+mod architecture;
 mod buckets;
 pub mod cli;
 pub mod criteria;
 mod logs_index;
 mod logs_push;
+mod logs_recover;
+mod logs_start;
 mod metrics_push;
 mod metrics_store;
 mod secrets;
@@ -36,6 +39,9 @@ pub fn all() -> Result<Vec<Scenario>, String> {
         metrics_store::all()?,
         buckets::all()?,
         secrets::all()?,
+        logs_recover::all()?,
+        logs_start::all()?,
+        architecture::all()?,
     ];
     Ok(files.into_iter().flatten().collect())
 }

@@ -1,0 +1,183 @@
+//! What the design decided is what runs: one replica each, Loki in three roles, Tempo and Mimir in one process, and credentials out of the
+//! environment.
+
+use harness_core::{
+    catalogue::Target,
+    observation::{Counted, Look},
+    ports::Component,
+    scenario::Scenario,
+    signal::Signal,
+    stage::{Claim, Resource},
+    verdict::{Check, Rule},
+};
+use serde_json::json;
+
+use crate::written_here;
+
+pub(crate) fn all() -> Result<Vec<Scenario>, String> {
+    Ok(vec![
+        loki_in_three_roles()?,
+        in_one_process("tempo-monolithic", "ADR-005/monolithic", Component::Tempo, &TEMPO_MODULES)?,
+        in_one_process("mimir-monolithic", "ADR-006/monolithic", Component::Mimir, &MIMIR_MODULES)?,
+        one_replica_each()?,
+        credentials_from_the_environment()?,
+    ])
+}
+
+const TEMPO_MODULES: [&str; 5] = ["distributor", "ingester", "querier", "query-frontend", "compactor"];
+const MIMIR_MODULES: [&str; 6] =
+    ["distributor-service", "ingester-service", "querier", "query-frontend", "store-gateway", "compactor"];
+
+fn has(modules: &[&str]) -> Check {
+    Check::Has(modules.iter().map(|module| (*module).to_owned()).collect())
+}
+
+/// Each process says that it has its role, and runs the modules of it. Asked for the role of another, it has to be seen that it has not.
+fn loki_in_three_roles() -> Result<Scenario, String> {
+    const CLAUSE: &str = "ADR-004/simple-scalable";
+    const ROLES: [(&str, Component, &[&str]); 3] = [
+        ("write", Component::LokiWrite, &["distributor", "ingester"]),
+        ("read", Component::LokiRead, &["querier", "query-frontend"]),
+        ("backend", Component::LokiBackend, &["compactor", "index-gateway", "query-scheduler"]),
+    ];
+    let scenario = Scenario::new("loki-in-three-roles", written_here!(), &[CLAUSE], |stage| async move {
+        let rules: Vec<Rule> = ROLES
+            .iter()
+            .flat_map(|(role, _, modules)| {
+                [
+                    Rule::new(&format!("target of {role}"), &format!("{role}.target"), Check::Is(json!(role))),
+                    Rule::new(&format!("modules of {role}"), &format!("{role}.modules"), has(modules)),
+                ]
+            })
+            .collect();
+        let names: Vec<String> = rules.iter().map(|rule| rule.name.clone()).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let clause = stage.expect_state(CLAUSE, rules)?;
+        let asked = |shift: usize| {
+            let components = ROLES.iter().map(|(_, component, _)| *component).cycle().skip(shift);
+            let roles = ROLES.iter().zip(components).map(|((role, ..), component)| ((*role).to_owned(), component));
+            Look::Modules { roles: roles.collect() }
+        };
+        stage.control(&clause, "processes asked for each other's roles", &names, asked(1)).await?;
+        stage.look_once(&clause, asked(0)).await?;
+        Ok(())
+    })?;
+    Ok(scenario
+        .about(Signal::Logs)
+        .tagged(&["architecture"])
+        .claiming(&[Claim::read(Resource::Loki)])
+        .needing(&ROLES.map(|(_, component, _)| component)))
+}
+
+/// The component says that it runs everything in one process. A process of Loki, which has one role, shows that the check can say no.
+fn in_one_process(
+    name: &'static str,
+    clause: &'static str,
+    component: Component,
+    modules: &'static [&'static str],
+) -> Result<Scenario, String> {
+    let scenario = Scenario::new(name, written_here!(), &[clause], move |stage| async move {
+        let rules = vec![
+            Rule::new("target", "all.target", Check::Is(json!("all"))),
+            Rule::new("modules of every role", "all.modules", has(modules)),
+        ];
+        let clause = stage.expect_state(clause, rules)?;
+        let look = |component| Look::Modules { roles: vec![("all".to_owned(), component)] };
+        let must_break = ["target", "modules of every role"];
+        stage.control(&clause, "a process with one role", &must_break, look(Component::LokiWrite)).await?;
+        stage.look_once(&clause, look(component)).await?;
+        Ok(())
+    })?;
+    let (signal, resource) = match component {
+        Component::Tempo => (Signal::Traces, Resource::Tempo),
+        _ => (Signal::Metrics, Resource::Mimir),
+    };
+    Ok(scenario
+        .about(signal)
+        .tagged(&["architecture"])
+        .claiming(&[Claim::read(resource), Claim::read(Resource::Loki)])
+        .needing(&[component, Component::LokiWrite]))
+}
+
+/// Each component is declared once, is there once, and keeps each record once. Two workloads counted as one, and a configuration that
+/// says nothing of the setting, show that the check can say no.
+fn one_replica_each() -> Result<Scenario, String> {
+    const CLAUSE: &str = "ADR-002/replicas";
+    const COMPONENTS: [(Component, Option<Signal>, Component); 5] = [
+        (Component::LokiWrite, Some(Signal::Logs), Component::Mimir),
+        (Component::LokiRead, None, Component::LokiWrite),
+        (Component::LokiBackend, None, Component::LokiWrite),
+        (Component::Tempo, Some(Signal::Traces), Component::Mimir),
+        (Component::Mimir, Some(Signal::Metrics), Component::Tempo),
+    ];
+    let scenario = Scenario::new("one-replica-each", written_here!(), &[CLAUSE], |stage| async move {
+        let mut rules = Vec::new();
+        for (component, factor_of, _) in COMPONENTS {
+            let rule = |what: &str| {
+                Rule::new(&format!("{what} of {component}"), &format!("{component}.{what}"), Check::Is(json!(1)))
+            };
+            rules.extend([rule("declared"), rule("there")]);
+            rules.extend(factor_of.map(|_| rule("replication-factor")));
+        }
+        let names: Vec<String> = rules.iter().map(|rule| rule.name.clone()).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let clause = stage.expect_state(CLAUSE, rules)?;
+        let counted = |components: fn(Component, Component) -> Vec<Component>| Look::Replicas {
+            counted: COMPONENTS
+                .iter()
+                .map(|(component, factor_of, other)| Counted {
+                    name: component.to_string(),
+                    components: components(*component, *other),
+                    factor_of: *factor_of,
+                })
+                .collect(),
+        };
+        let two_as_one = counted(|component, other| vec![other, component]);
+        stage.control(&clause, "two workloads counted as one", &names, two_as_one).await?;
+        stage.look_once(&clause, counted(|component, _| vec![component])).await?;
+        Ok(())
+    })?;
+    Ok(scenario
+        .tagged(&["architecture", "kubernetes"])
+        .claiming(&[Claim::read(Resource::Loki), Claim::read(Resource::Tempo), Claim::read(Resource::Mimir)])
+        .needing(&COMPONENTS.map(|(component, ..)| component))
+        .only_on(&[Target::Kind, Target::Cluster]))
+}
+
+/// Loki's containers take every key of Loki's secret as a variable, and none of the credentials is written into a pod. The store, which has a secret of its own, and a variable that is written into the pod show that the check can say no.
+fn credentials_from_the_environment() -> Result<Scenario, String> {
+    const CLAUSE: &str = "AC-lgtm-001-01/secret-env";
+    const SECRET: &str = "loki-s3-secret";
+    let scenario = Scenario::new("credentials-from-the-environment", written_here!(), &[CLAUSE], |stage| async move {
+        let rules = vec![
+            Rule::new("environment out of the secret", "secrets", has(&[SECRET])),
+            Rule::new("nothing written into the pod", "literals", Check::Empty),
+        ];
+        let clause = stage.expect_state(CLAUSE, rules)?;
+        let look = |component, names: &[&str]| Look::Workload {
+            component,
+            credentials: names.iter().map(|name| (*name).to_owned()).collect(),
+        };
+        let credentials = ["S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY"];
+        stage
+            .control(
+                &clause,
+                "a workload with another secret",
+                &["environment out of the secret"],
+                look(Component::Minio, &credentials),
+            )
+            .await?;
+        let written = look(Component::LokiWrite, &["SSL_CERT_FILE"]);
+        stage
+            .control(&clause, "a variable that is written into the pod", &["nothing written into the pod"], written)
+            .await?;
+        stage.look_once(&clause, look(Component::LokiWrite, &credentials)).await?;
+        Ok(())
+    })?;
+    Ok(scenario
+        .about(Signal::Logs)
+        .tagged(&["architecture", "kubernetes"])
+        .claiming(&[Claim::read(Resource::Loki)])
+        .needing(&[Component::LokiWrite])
+        .only_on(&[Target::Kind, Target::Cluster]))
+}
