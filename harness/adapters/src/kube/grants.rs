@@ -18,11 +18,22 @@ pub enum Scope {
     Cluster,
 }
 
+/// Whose runs need a right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum From {
+    /// Runs from anywhere.
+    Anywhere,
+    /// Runs from outside the cluster alone. A pod goes through Services, and is given keys and authority by its own manifest.
+    Outside,
+}
+
 /// One right that this client makes use of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Grant {
     /// Who needs it.
     pub role: GrantRole,
+    /// From where.
+    pub from: From,
     /// Where.
     pub scope: Scope,
     /// The API group; empty for the core one.
@@ -37,45 +48,47 @@ pub struct Grant {
 
 const fn grant(
     role: GrantRole,
+    from: From,
     scope: Scope,
     group: &'static str,
     resource: &'static str,
     verbs: &'static [&'static str],
     names: &'static [&'static str],
 ) -> Grant {
-    Grant { role, scope, group, resource, verbs, names }
+    Grant { role, from, scope, group, resource, verbs, names }
 }
 
 /// Every right that [`super::Cluster`] makes use of, and no other. Roles are rendered from it.
 pub const GRANTS: &[Grant] = {
+    use From::{Anywhere, Outside};
     use GrantRole::{Fault, Observer};
     use Scope::{Both, Cluster, Stack};
     &[
         // Which cluster this is.
-        grant(Observer, Cluster, "", "namespaces", &["get"], &["kube-system"]),
+        grant(Observer, Outside, Cluster, "", "namespaces", &["get"], &["kube-system"]),
         // Port-forwards. Newer API servers (seen with 1.37) ask for both rights, older ones for `get`.
-        grant(Observer, Both, "", "services", &["get"], &[]),
-        grant(Observer, Both, "", "pods/portforward", &["create", "get"], &[]),
+        grant(Observer, Outside, Both, "", "services", &["get"], &[]),
+        grant(Observer, Outside, Both, "", "pods/portforward", &["create", "get"], &[]),
         // Workloads, what became of their pods, and what they logged.
-        grant(Observer, Both, "", "pods", &["list", "watch"], &[]),
-        grant(Observer, Both, "apps", "deployments", &["list"], &[]),
-        grant(Observer, Both, "apps", "statefulsets", &["list"], &[]),
-        grant(Observer, Both, "", "events", &["list"], &[]),
-        grant(Observer, Both, "", "pods/log", &["get"], &[]),
+        grant(Observer, Anywhere, Both, "", "pods", &["list"], &[]),
+        grant(Observer, Anywhere, Both, "apps", "deployments", &["list"], &[]),
+        grant(Observer, Anywhere, Both, "apps", "statefulsets", &["list"], &[]),
+        grant(Observer, Anywhere, Both, "", "events", &["list"], &[]),
+        grant(Observer, Anywhere, Both, "", "pods/log", &["get"], &[]),
         // What a run reads about the stack, and the harness' own keys to the store.
-        grant(Observer, Stack, "", "configmaps", &["get"], &["lgtm-verify-ca", "lgtm-verify-stack"]),
-        grant(Observer, Stack, "", "secrets", &["get"], &["lgtm-verify-s3-secret"]),
-        // Memory: the metrics API where there is one, else each node's kubelet. The latter right opens more than metrics; without it,
-        // and without a metrics API, memory is said to be unknown.
-        grant(Observer, Both, "metrics.k8s.io", "pods", &["list"], &[]),
-        grant(Observer, Cluster, "", "nodes/proxy", &["get"], &[]),
+        grant(Observer, Outside, Stack, "", "configmaps", &["get"], &["lgtm-verify-ca", "lgtm-verify-stack"]),
+        grant(Observer, Outside, Stack, "", "secrets", &["get"], &["lgtm-verify-s3-secret"]),
+        // Memory: the metrics API where there is one, else each node's kubelet. No scenario that runs in a pod looks at it.
+        grant(Observer, Outside, Both, "metrics.k8s.io", "pods", &["list"], &[]),
+        grant(Observer, Outside, Cluster, "", "nodes/proxy", &["get"], &[]),
         // Stop, start, replace.
-        grant(Fault, Both, "apps", "deployments/scale", &["patch"], &[]),
-        grant(Fault, Both, "apps", "statefulsets/scale", &["patch"], &[]),
-        grant(Fault, Both, "", "pods", &["delete"], &[]),
+        grant(Fault, Anywhere, Both, "apps", "deployments/scale", &["patch"], &[]),
+        grant(Fault, Anywhere, Both, "apps", "statefulsets/scale", &["patch"], &[]),
+        grant(Fault, Anywhere, Both, "", "pods", &["delete", "watch"], &[]),
         // Other keys to the store.
         grant(
             Fault,
+            Anywhere,
             Stack,
             "",
             "secrets",
@@ -88,6 +101,13 @@ pub const GRANTS: &[Grant] = {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pod_has_no_rights_beyond_its_namespaces() {
+        for grant in GRANTS.iter().filter(|grant| grant.from == From::Anywhere) {
+            assert_ne!(grant.scope, Scope::Cluster, "{grant:?}");
+        }
+    }
 
     #[test]
     fn nobody_may_read_every_secret_or_change_what_runs() {

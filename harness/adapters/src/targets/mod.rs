@@ -4,3 +4,4 @@ pub mod blueprint;
 pub mod cluster;
 pub mod kind;
 pub mod local;
+pub mod nightly;
