@@ -121,7 +121,8 @@ fn drive(target: Target, selected: &[ClauseId], everything: bool) -> Result<BTre
     } else {
         Filter { clauses: selected.iter().map(ToString::to_string).collect(), ..Filter::default() }
     };
-    let options = RunOptions { filter, place: place(target)?, seed: None, runs: runs_folder(), reports: Vec::new() };
+    let options =
+        RunOptions { filter, place: place(target)?, seed: None, runs: runs_folder(), reports: Vec::new(), keep: None };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

@@ -17,6 +17,7 @@ use harness_adapters::{
     targets::cluster::NAMESPACE,
     targets::kind::{Gateway, ImageSource, KindSpec, PullPolicy},
     targets::local::Folders,
+    targets::nightly::Nightly,
 };
 use harness_core::{
     catalogue::Target,
@@ -25,8 +26,8 @@ use harness_core::{
     signal::Signal,
 };
 use scenarios::cli::{
-    self, BuildProgress, CliError, ClusterFrom, ClusterOptions, EndpointOverride, Interruption, ListFormat,
-    LocalOptions, Place, ProveOptions, ReportTarget, RunOptions, RunProgress, inspect::InspectError,
+    self, BuildProgress, CliError, ClusterFrom, ClusterOptions, EndpointOverride, Interruption, KeptRuns, ListFormat,
+    LocalOptions, PerJob, Place, ProveOptions, ReportTarget, RunOptions, RunProgress, inspect::InspectError,
 };
 
 /// Tells whether a Loki, Tempo and Mimir stack with S3 persistence does what its design promises.
@@ -69,6 +70,12 @@ enum Command {
     /// Make, show or remove a kind cluster with the stack in it.
     #[command(subcommand)]
     Kind(KindCommand),
+    /// List the runs that are kept in a bucket, or fetch one into --runs.
+    Fetch(FetchArguments),
+    /// Print the manifests of the nightly jobs; the same text removes them.
+    Manifests(ManifestArguments),
+    /// Make an image of this harness in Docker, and print its reference.
+    Image,
     /// Serve as Loki's gateway; what runs in the cluster.
     #[command(hide = true)]
     Gateway(GatewayArguments),
@@ -197,6 +204,44 @@ struct RunArguments {
     /// Write a report: json=PATH, junit=PATH or md=PATH.
     #[arg(long = "report", value_name = "FORMAT=PATH")]
     reports: Vec<ReportTarget>,
+    /// Keep the run's folder in a bucket of the stack's store when the run ends, however it ends.
+    #[arg(long, value_name = "BUCKET")]
+    keep: Option<String>,
+}
+
+#[derive(Args)]
+struct FetchArguments {
+    /// The run's id; lists what there is if none is given.
+    run: Option<String>,
+    /// The bucket, in the store of the stack.
+    #[arg(long, value_name = "s3://BUCKET", default_value = "s3://lgtm-verify-results")]
+    from: KeptRuns,
+    /// Where the stack is.
+    #[arg(long, env = "LGTM_TARGET", default_value = "local")]
+    target: TargetArgument,
+    #[command(flatten)]
+    cluster: ClusterArguments,
+    #[command(flatten)]
+    runs: RunsFolder,
+}
+
+#[derive(Args)]
+struct ManifestArguments {
+    /// The namespace of the stack.
+    #[arg(long, env = "LGTM_VERIFY_NAMESPACE", default_value = NAMESPACE)]
+    namespace: String,
+    /// The image of the harness, as `lgtm-verify image` prints it or as a registry knows it.
+    #[arg(long)]
+    image: String,
+    /// When a job runs, as cron has it; of all jobs if none is named.
+    #[arg(long = "schedule", value_name = "[JOB=]CRON")]
+    schedules: Vec<PerJob>,
+    /// The tag of the scenarios that a job runs.
+    #[arg(long = "tag", value_name = "[JOB=]TAG")]
+    tags: Vec<PerJob>,
+    /// When the node asks a registry for the image: Always, IfNotPresent or Never.
+    #[arg(long, default_value = "IfNotPresent", value_name = "POLICY")]
+    pull_policy: PullPolicy,
 }
 
 #[derive(Args)]
@@ -364,6 +409,18 @@ fn dispatch(command: Command) -> anyhow::Result<ExitStatus> {
         Command::Prove(arguments) => prove(arguments),
         Command::Stack(command) => stack(command),
         Command::Kind(command) => kind(command),
+        Command::Fetch(arguments) => fetch(arguments),
+        Command::Manifests(arguments) => print(&cli::manifests(&Nightly {
+            namespace: arguments.namespace,
+            image: arguments.image,
+            pull_policy: arguments.pull_policy,
+            schedules: PerJob::spread(arguments.schedules),
+            tags: PerJob::spread(arguments.tags),
+        })?),
+        Command::Image => {
+            let program = std::env::current_exe().context("this program's own path")?;
+            print(&(threads()?.block_on(cli::image(&program))? + "\n"))
+        }
         Command::Gateway(GatewayArguments { http, grpc, write, read, backend }) => {
             let gateway = Gateway { http, grpc, write, read, backend };
             threads()?.block_on(cli::serve_gateway(gateway, Interruption::listen()?.comes()))?;
@@ -373,19 +430,14 @@ fn dispatch(command: Command) -> anyhow::Result<ExitStatus> {
 }
 
 fn run(arguments: RunArguments) -> anyhow::Result<ExitStatus> {
-    let place = match arguments.target {
-        TargetArgument::Local => {
-            Place::Local(LocalOptions { endpoints: arguments.endpoints, ..local_options(arguments.stack)? })
-        }
-        TargetArgument::Kind => Place::Cluster(ClusterOptions::of_kind(&folders()?, arguments.endpoints)?),
-        TargetArgument::Cluster => Place::Cluster(arguments.cluster.options(arguments.endpoints)),
-    };
+    let place = place(arguments.target, arguments.stack, arguments.cluster, arguments.endpoints)?;
     let options = RunOptions {
         filter: arguments.selecting.into(),
         place,
         seed: arguments.seed,
         runs: arguments.runs.runs,
         reports: arguments.reports,
+        keep: arguments.keep,
     };
     let terminal = std::io::stderr().is_terminal();
     let watcher = Arc::new(RunProgress::new(terminal));
@@ -394,9 +446,43 @@ fn run(arguments: RunArguments) -> anyhow::Result<ExitStatus> {
         anstream::eprintln!("run {} (seed {}), recorded in {}", info.id, info.seed, folder.display());
     };
     let interruption = Interruption::listen()?;
-    let (report, status) = threads()?.block_on(cli::run(&options, watcher, &building, announce, &interruption))?;
-    summarise(&report);
-    Ok(status)
+    let ended = threads()?.block_on(cli::run(&options, watcher, &building, announce, &interruption));
+    let ended = ended.map(|(report, status)| {
+        summarise(&report);
+        status
+    });
+    // A pod that has ended cannot be asked any more.
+    if let Some(peak) = cli::peak_memory().filter(|_| options.keep.is_some()) {
+        anstream::eprintln!("peak memory {} MiB", peak.div_ceil(1024));
+    }
+    Ok(ended?)
+}
+
+fn place(
+    target: TargetArgument,
+    stack: StackArguments,
+    cluster: ClusterArguments,
+    endpoints: Vec<EndpointOverride>,
+) -> anyhow::Result<Place> {
+    Ok(match target {
+        TargetArgument::Local => Place::Local(LocalOptions { endpoints, ..local_options(stack)? }),
+        TargetArgument::Kind => Place::Cluster(ClusterOptions::of_kind(&folders()?, endpoints)?),
+        TargetArgument::Cluster => Place::Cluster(cluster.options(endpoints)),
+    })
+}
+
+fn fetch(arguments: FetchArguments) -> anyhow::Result<ExitStatus> {
+    let stack = StackArguments { profile: Profile::Fast, overrides: Vec::new(), design_ports: false };
+    let place = place(arguments.target, stack, arguments.cluster, Vec::new())?;
+    let interruption = Interruption::listen()?;
+    let (from, runs) = (&arguments.from, &arguments.runs.runs);
+    match &arguments.run {
+        None => print(&threads()?.block_on(cli::list_kept(from, &place, &interruption))?),
+        Some(id) => {
+            let folder = threads()?.block_on(cli::fetch(id, from, &place, runs, &interruption))?;
+            print(&format!("{}\n", folder.display()))
+        }
+    }
 }
 
 fn report(arguments: &ReportArguments) -> anyhow::Result<ExitStatus> {
@@ -553,6 +639,16 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_manifests_of_the_nightly_jobs_are_understood() {
+        let manifest = include_str!("../../../nightly/jobs.yaml");
+        let line = manifest.lines().find_map(|line| line.trim().strip_prefix("args: [")?.strip_suffix(']')).unwrap();
+        let words: Vec<&str> = line.split(", ").collect();
+        let understood = |words: &[&str]| Cli::try_parse_from(std::iter::once(&"lgtm-verify").chain(words)).is_ok();
+        assert!(understood(&words), "{words:?}");
+        assert!(!understood(&words[..words.len() - 1]), "{words:?}");
     }
 
     #[test]

@@ -78,8 +78,21 @@ impl ClusterOptions {
     }
 }
 
+/// Whether what a killed run has broken is mended first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LeftOvers {
+    /// For a run that drives the stack.
+    Mended,
+    /// For who only reads, perhaps beside a run.
+    Left,
+}
+
 /// Reaches the stack in a cluster that may be written to. Nothing is written before that is known.
-pub(super) async fn open(options: &ClusterOptions, clock: Arc<dyn Clock>) -> Result<Session, CliError> {
+pub(super) async fn open(
+    options: &ClusterOptions,
+    left_overs: LeftOvers,
+    clock: Arc<dyn Clock>,
+) -> Result<Session, CliError> {
     let refused = |error: &dyn std::error::Error| CliError::SetUp(causes(error));
     let (facts, doors, cluster) = match &options.from {
         From::Outside { kubeconfig, context, allowed } => {
@@ -109,7 +122,7 @@ pub(super) async fn open(options: &ClusterOptions, clock: Arc<dyn Clock>) -> Res
             (facts, doors, cluster)
         }
     };
-    if let Some(cluster) = &cluster {
+    if let Some(cluster) = cluster.as_ref().filter(|_| left_overs == LeftOvers::Mended) {
         // What a killed run left behind. Who may break nothing has nothing to mend.
         match cluster.restore().await {
             Ok(_) | Err(KubeError::Denied { .. }) => {}

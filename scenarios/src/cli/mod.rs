@@ -5,8 +5,10 @@ mod commands;
 mod doctor;
 pub mod inspect;
 mod interruption;
+mod keep;
 mod kind;
 mod matrix;
+mod nightly;
 mod progress;
 mod prove;
 mod run;
@@ -16,8 +18,10 @@ pub use cluster::{ClusterOptions, From as ClusterFrom};
 pub use commands::{ListFormat, accept, explain, list, recheck, report};
 pub use doctor::doctor;
 pub use interruption::Interruption;
+pub use keep::{KeptRuns, fetch, list_kept};
 pub use kind::{kind_down, kind_status, kind_up, serve_gateway};
 pub use matrix::{distinct_runs, matrix};
+pub use nightly::{PerJob, image, manifests, peak_memory};
 pub use progress::{BuildProgress, RunProgress};
 pub use prove::{
     Blamed, Outcome, Proof, ProveOptions, SABOTAGES, Sabotage, Surprise, describe_proofs, prove, prove_status,

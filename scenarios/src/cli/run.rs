@@ -28,6 +28,7 @@ use harness_core::{
 
 use super::{
     CliError, Interruption,
+    keep::{keep, may_keep},
     session::{Place, Session},
 };
 use crate::criteria;
@@ -48,6 +49,8 @@ pub struct RunOptions {
     pub runs: PathBuf,
     /// Reports to write beside those in the run's own folder.
     pub reports: Vec<ReportTarget>,
+    /// The bucket that the run's folder is kept in once it has ended.
+    pub keep: Option<String>,
 }
 
 /// The format of a report.
@@ -208,15 +211,24 @@ pub async fn run(
     announce: impl FnOnce(&RunInfo, &Path),
     interruption: &Interruption,
 ) -> Result<(Report, ExitStatus), CliError> {
+    options.keep.as_deref().map_or(Ok(()), may_keep)?;
     let drive = begin(options, None, watcher, progress, interruption).await?;
     announce(&drive.context.info, &drive.context.folder);
     let outcome =
         runner::run(Arc::clone(&drive.context), drive.scenarios.clone(), interruption.clone().comes().boxed()).await;
     let reported = finish(&drive.context.folder, &options.reports);
+    let kept = match &options.keep {
+        Some(bucket) => {
+            let context = &drive.context;
+            keep(&*context.ports.objects, bucket, &context.info.id, &context.folder).await
+        }
+        None => Ok(()),
+    };
     if let Err(error) = outcome {
         return Err(run_error(error));
     }
     let report = reported?;
+    kept?;
     let status = exit_status(&report, &drive.clauses);
     Ok((report, status))
 }

@@ -24,7 +24,7 @@ use harness_core::{
 
 use super::{
     CliError, Interruption,
-    cluster::{self, ClusterOptions},
+    cluster::{self, ClusterOptions, LeftOvers},
     inspect::{BucketUrl, Source},
 };
 
@@ -167,7 +167,7 @@ impl Session {
         match place {
             Place::Local(options) => Self::local(options, scenarios, clock, progress, interruption).await,
             Place::Cluster(options) => {
-                interruption.or("while the cluster was reached", cluster::open(options, clock)).await
+                interruption.or("while the cluster was reached", cluster::open(options, LeftOvers::Mended, clock)).await
             }
         }
     }
@@ -334,14 +334,19 @@ pub async fn inspect_source(object: &str, folders: &Folders) -> Result<Source, C
         return Ok(Source::Local(object.into()));
     }
     let url = object.parse()?;
+    let store = local_store(object, folders).await?;
+    Ok(Source::Bucket { url, objects: Arc::new(store), principal: Principal::Harness })
+}
+
+/// The store of the local stack that is up, with the harness' own keys; `object` is what is wanted of it.
+pub(super) async fn local_store(object: &str, folders: &Folders) -> Result<S3, CliError> {
     let stack = LocalStack::attach(&folders.stack, &SystemClock::start())
         .await
         .map_err(|error| CliError::SetUp(causes(&error)))?
         .ok_or_else(|| CliError::SetUp(format!("{object} is in the store of a stack, and none is up")))?;
     let endpoint = stack.state().endpoint(Role::S3).unwrap_or_default();
     let principals = BTreeMap::from([(Principal::Harness, keys_of(&stack, Component::Minio))]);
-    let store = S3::new(endpoint, REGION, None, principals).map_err(|error| CliError::SetUp(error.to_string()))?;
-    Ok(Source::Bucket { url, objects: Arc::new(store), principal: Principal::Harness })
+    S3::new(endpoint, REGION, None, principals).map_err(|error| CliError::SetUp(error.to_string()))
 }
 
 fn keys_of(stack: &LocalStack, component: Component) -> Keys {

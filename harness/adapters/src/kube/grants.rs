@@ -20,7 +20,7 @@ pub enum Scope {
 
 /// Whose runs need a right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum From {
+pub enum Vantage {
     /// Runs from anywhere.
     Anywhere,
     /// Runs from outside the cluster alone. A pod goes through Services, and is given keys and authority by its own manifest.
@@ -33,7 +33,7 @@ pub struct Grant {
     /// Who needs it.
     pub role: GrantRole,
     /// From where.
-    pub from: From,
+    pub from: Vantage,
     /// Where.
     pub scope: Scope,
     /// The API group; empty for the core one.
@@ -48,7 +48,7 @@ pub struct Grant {
 
 const fn grant(
     role: GrantRole,
-    from: From,
+    from: Vantage,
     scope: Scope,
     group: &'static str,
     resource: &'static str,
@@ -60,9 +60,9 @@ const fn grant(
 
 /// Every right that [`super::Cluster`] makes use of, and no other. Roles are rendered from it.
 pub const GRANTS: &[Grant] = {
-    use From::{Anywhere, Outside};
     use GrantRole::{Fault, Observer};
     use Scope::{Both, Cluster, Stack};
+    use Vantage::{Anywhere, Outside};
     &[
         // Which cluster this is.
         grant(Observer, Outside, Cluster, "", "namespaces", &["get"], &["kube-system"]),
@@ -104,7 +104,7 @@ mod tests {
 
     #[test]
     fn a_pod_has_no_rights_beyond_its_namespaces() {
-        for grant in GRANTS.iter().filter(|grant| grant.from == From::Anywhere) {
+        for grant in GRANTS.iter().filter(|grant| grant.from == Vantage::Anywhere) {
             assert_ne!(grant.scope, Scope::Cluster, "{grant:?}");
         }
     }

@@ -21,4 +21,4 @@ pub use access::{Access, install_crypto_provider};
 pub use cluster::{Cluster, Image, STORE_NAMESPACE};
 pub use error::{Call, KubeError};
 pub use forward::Forward;
-pub use grants::{From as GrantFrom, GRANTS, Grant, GrantRole, Scope};
+pub use grants::{GRANTS, Grant, GrantRole, Scope, Vantage};

@@ -1,5 +1,7 @@
-use super::looks::PROBE_PREFIX;
 use crate::ports::{LifecycleRule, PortError, Ports, Principal};
+
+/// How the names of scratch buckets begin, and of no other bucket: that of kept results may begin as objects of ours do.
+const PREFIX: &str = "lgtm-verify-scratch-";
 
 /// The longest name that a bucket may have (S3's rules for bucket names).
 const LONGEST_NAME: usize = 63;
@@ -24,7 +26,7 @@ pub(super) fn name(run: &str, scenario: &str) -> String {
 
 /// How the names of all scratch buckets of `run` begin.
 fn names_of(run: &str) -> String {
-    format!("{PROBE_PREFIX}{run}-").chars().map(allowed).collect()
+    format!("{PREFIX}{run}-").chars().map(allowed).collect()
 }
 
 fn allowed(character: char) -> char {
@@ -36,7 +38,7 @@ fn allowed(character: char) -> char {
 
 /// Whether `bucket` is a scratch bucket of another run than `run`.
 fn is_left_over(run: &str, bucket: &str) -> bool {
-    bucket.starts_with(PROBE_PREFIX) && !bucket.starts_with(&names_of(run))
+    bucket.starts_with(PREFIX) && !bucket.starts_with(&names_of(run))
 }
 
 /// Removes the scratch buckets that interrupted runs have left.
@@ -91,9 +93,9 @@ mod tests {
     #[test]
     fn a_name_tells_run_and_scenario() {
         for (run, scenario, expected) in [
-            (RUN, "bucket-lifecycle", "lgtm-verify-20261123-181530-3fa9c2-bucket-lifecycle"),
-            ("R1", "a b_c", "lgtm-verify-r1-a-b-c"),
-            ("r1", "ends-", "lgtm-verify-r1-ends"),
+            (RUN, "bucket-lifecycle", "lgtm-verify-scratch-20261123-181530-3fa9c2-bucket-lifecycle"),
+            ("R1", "a b_c", "lgtm-verify-scratch-r1-a-b-c"),
+            ("r1", "ends-", "lgtm-verify-scratch-r1-ends"),
         ] {
             assert_eq!(name(run, scenario), expected);
         }
@@ -103,7 +105,8 @@ mod tests {
     fn only_what_other_runs_have_left_is_left_over() {
         let left = |bucket: &str| is_left_over(RUN, bucket);
         assert!(left(&name("20261122-000000-000000", "bucket-lifecycle")));
-        assert!(left("lgtm-verify-x"));
+        assert!(left("lgtm-verify-scratch-x"));
+        assert!(!left("lgtm-verify-results"));
         assert!(!left(&name(RUN, "bucket-lifecycle")));
         assert!(!left("lgtm"));
         for (bucket, _) in BUCKETS {

@@ -142,6 +142,7 @@ async fn broken_run(
         seed: None,
         runs: options.runs.join("prove").join(sabotage.name),
         reports: Vec::new(),
+        keep: None,
     };
     let clock = SystemClock::start();
     let gone = |error| CliError::SetUp(causes(&error));

@@ -1,4 +1,9 @@
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use harness_core::{
     poll::{Ended, Schedule, Step, until},
@@ -341,6 +346,18 @@ async fn delete(tools: &Tools, name: &str, folders: &Folders) -> Result<(), Kind
 async fn forget(tools: &Tools, image: &str) {
     // Whoever uses it still keeps it, and nobody misses it.
     drop(tools.docker(&["image", "rm", image]).await);
+}
+
+/// Makes an image of this harness in Docker, unless it is there; returns its reference. Needs no kind.
+///
+/// # Errors
+/// [`KindError`]: no Docker, or a file that cannot be read.
+pub async fn make_image(program: &Path) -> Result<String, KindError> {
+    let docker = Tools::docker_alone()?;
+    let recipe = Recipe::of_harness(program)?;
+    let image = recipe.reference.clone();
+    let made = tokio::task::spawn_blocking(move || recipe.made(&docker)).await;
+    Ok(made.map_err(|_| ImageError::Thread { image })??)
 }
 
 /// Removes the cluster that was made here, and everything that is known about it. Returns its name; `None` where there is none.

@@ -26,6 +26,12 @@ const CONTENT: &str = "lgtm-verify.content";
 /// The folder of programs in built images; every container runtime looks there.
 const PROGRAMS: &str = "usr/bin";
 
+/// The authorities that programs trust, where Debian and what descends from it keep them.
+const AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
+
+/// Who runs the harness where nobody says: not root.
+const USER: &str = "10001:10001";
+
 /// The programs that run in the cluster.
 pub(super) const RUN: [Program; 6] =
     [Program::Minio, Program::Mc, Program::Loki, Program::Tempo, Program::Mimir, Program::Prometheus];
@@ -161,6 +167,8 @@ pub(super) struct Recipe {
     files: Vec<(PathBuf, PathBuf)>,
     /// A digest of what it is made from.
     content: String,
+    /// Who runs in it where nobody says; root if none is given.
+    user: Option<&'static str>,
 }
 
 impl Recipe {
@@ -174,6 +182,7 @@ impl Recipe {
             program: program.name(),
             files: files.collect::<Option<_>>()?,
             content: inside.iter().map(|inside| inside.digest()).collect::<Vec<_>>().join("-"),
+            user: None,
         })
     }
 
@@ -184,14 +193,28 @@ impl Recipe {
             let inside = library.strip_prefix("/").unwrap_or(&library).to_owned();
             (inside, library)
         }));
-        let content = digest(program)?;
+        let mut content = digest(program)?;
+        let authorities = PathBuf::from(AUTHORITIES);
+        if authorities.is_file() {
+            content = format!("{content}-{}", digest(&authorities)?.get(..4).unwrap_or_default());
+            files.push((authorities.strip_prefix("/").unwrap_or(&authorities).to_owned(), authorities));
+        }
         let version = env!("CARGO_PKG_VERSION");
         Ok(Self {
             reference: format!("{REPOSITORY}/{REPOSITORY}:{version}-{content}"),
             program: "lgtm-verify",
             files,
             content,
+            user: Some(USER),
         })
+    }
+
+    /// Its reference, once Docker has it: made now, unless it is there already.
+    pub(super) fn made(&self, docker: &Path) -> Result<String, ImageError> {
+        if self.present(docker).is_none() {
+            self.import(docker)?;
+        }
+        Ok(self.reference.clone())
     }
 
     /// The id of the image, where Docker has it as this recipe makes it.
@@ -211,8 +234,10 @@ impl Recipe {
     pub(super) fn import(&self, docker: &Path) -> Result<String, ImageError> {
         let failed = |said: String| ImageError::Import { image: self.reference.clone(), said };
         let broken = |error: io::Error| failed(error.to_string());
+        let user = self.user.map(|user| format!("USER {user}"));
         let mut child = Command::new(docker)
             .arg("import")
+            .args(user.iter().flat_map(|user| ["--change", user]))
             .args(["--change", &format!("ENTRYPOINT [\"/{PROGRAMS}/{}\"]", self.program)])
             .args(["--change", &format!("ENV PATH=/{PROGRAMS}")])
             .args(["--change", &format!("LABEL {CONTENT}={}", self.content)])

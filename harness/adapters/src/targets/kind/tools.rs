@@ -20,12 +20,16 @@ pub(super) struct Tools {
 impl Tools {
     /// Both, found in `PATH`.
     pub(super) fn find() -> Result<Self, KindError> {
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        let folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
+        let folders = folders();
         Ok(Self {
             docker: find("docker", "it runs the cluster's node: install Docker", &folders)?,
             kind: find("kind", "it makes the cluster: install it from https://kind.sigs.k8s.io", &folders)?,
         })
+    }
+
+    /// Docker, found in `PATH`, where no cluster is made.
+    pub(super) fn docker_alone() -> Result<PathBuf, KindError> {
+        find("docker", "it makes images: install Docker", &folders())
     }
 
     /// Docker's cgroup version, as a sign that it answers.
@@ -46,6 +50,10 @@ impl Tools {
     pub(super) async fn kind(&self, arguments: &[&str], input: Option<&str>) -> Result<String, KindError> {
         run(&self.kind, arguments, input).await
     }
+}
+
+fn folders() -> Vec<PathBuf> {
+    std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()).collect()
 }
 
 fn find(program: &'static str, purpose: &'static str, folders: &[PathBuf]) -> Result<PathBuf, KindError> {

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use thiserror::Error;
 
 use crate::{
-    kube::{GRANTS, Grant, GrantFrom, GrantRole, STORE_NAMESPACE, Scope},
+    kube::{GRANTS, Grant, GrantRole, STORE_NAMESPACE, Scope, Vantage},
     targets::{blueprint::fill_in, kind::PullPolicy},
 };
 
@@ -74,7 +74,7 @@ impl Job {
             Self::Observer => grant.role == GrantRole::Observer,
             Self::Fault => true,
         };
-        role && grant.from == GrantFrom::Anywhere
+        role && grant.from == Vantage::Anywhere
     }
 }
 
@@ -105,7 +105,8 @@ impl Nightly {
     /// # Errors
     /// A template that cannot be filled in.
     pub fn manifests(&self) -> Result<String, NightlyError> {
-        let given = |all: &[(Job, String)], job: Job| all.iter().rev().find(|(of, _)| *of == job).map(|(_, text)| text.clone());
+        let given =
+            |all: &[(Job, String)], job: Job| all.iter().rev().find(|(of, _)| *of == job).map(|(_, text)| text.clone());
         let jobs: Vec<Value> = Job::ALL
             .into_iter()
             .map(|job| {
@@ -169,7 +170,10 @@ mod tests {
 
     fn objects() -> Vec<Value> {
         let text = nightly().manifests().unwrap();
-        text.split("\n---\n").skip_while(|text| text.starts_with('#')).map(|text| yaml("nightly", text).unwrap()).collect()
+        text.split("\n---\n")
+            .skip_while(|text| text.starts_with('#'))
+            .map(|text| yaml("nightly", text).unwrap())
+            .collect()
     }
 
     fn of(kind: &str, account: &str) -> Vec<Value> {
@@ -194,7 +198,9 @@ mod tests {
     fn every_right_of_a_pod_is_rendered_once_where_it_holds_and_no_other() {
         for job in Job::ALL {
             let roles = of("Role", &job.account());
-            for (namespace, scopes) in [("observed", &[Scope::Both, Scope::Stack][..]), (STORE_NAMESPACE, &[Scope::Both])] {
+            for (namespace, scopes) in
+                [("observed", &[Scope::Both, Scope::Stack][..]), (STORE_NAMESPACE, &[Scope::Both])]
+            {
                 let expected: Vec<Value> =
                     GRANTS.iter().filter(|grant| scopes.contains(&grant.scope) && job.may(grant)).map(rule).collect();
                 let rendered: Vec<&Value> = roles
@@ -205,7 +211,7 @@ mod tests {
                 assert_eq!(rendered, expected.iter().collect::<Vec<_>>(), "{job} in {namespace}");
             }
         }
-        let inside = GRANTS.iter().filter(|grant| grant.from == GrantFrom::Anywhere);
+        let inside = GRANTS.iter().filter(|grant| grant.from == Vantage::Anywhere);
         assert!(inside.clone().all(|grant| Job::Fault.may(grant) && grant.scope != Scope::Cluster));
         assert!(inside.clone().count() < GRANTS.len());
     }
@@ -222,7 +228,10 @@ mod tests {
         assert!(rules(Job::Loader).is_empty());
         assert!(of("RoleBinding", "lgtm-verify-loader").is_empty());
         for rule in rules(Job::Observer) {
-            assert!(words(&rule, "verbs").iter().all(|verb| ["get", "list", "watch"].contains(&verb.as_str())), "{rule}");
+            assert!(
+                words(&rule, "verbs").iter().all(|verb| ["get", "list", "watch"].contains(&verb.as_str())),
+                "{rule}"
+            );
             assert!(!words(&rule, "resources").contains(&"secrets".to_owned()), "{rule}");
         }
         for rule in Job::ALL.into_iter().flat_map(rules) {
@@ -252,8 +261,14 @@ mod tests {
                 "allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true, "capabilities": {"drop": ["ALL"]},
             });
             assert_eq!(container["securityContext"], security);
-            assert_eq!((&container["resources"]["requests"]["cpu"], &container["resources"]["limits"]["memory"]), (&json!("50m"), &json!("256Mi")));
-            assert_eq!((&container["image"], &container["imagePullPolicy"]), (&json!("example/lgtm-verify:1"), &json!("Never")));
+            assert_eq!(
+                (&container["resources"]["requests"]["cpu"], &container["resources"]["limits"]["memory"]),
+                (&json!("50m"), &json!("256Mi"))
+            );
+            assert_eq!(
+                (&container["image"], &container["imagePullPolicy"]),
+                (&json!("example/lgtm-verify:1"), &json!("Never"))
+            );
         }
     }
 
