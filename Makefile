@@ -1,7 +1,7 @@
 # The only door: every target is one line.
 LGTM_VERIFY = cargo run --quiet --package scenarios --bin lgtm-verify --
 
-.PHONY: help verify prove test lint bench snapshot accept stack-up stack-down kind-up kind-down image clean-runs
+.PHONY: help verify prove test lint bench snapshot accept stack-up stack-down kind-up kind-down image clean-runs test-kind
 
 help: ## Show the targets.
 	@grep -E '^[a-z-]+: ##' $(MAKEFILE_LIST) | sed 's/: ## /\t/' | expand -t 14
@@ -38,6 +38,9 @@ kind-up: ## Make a kind cluster with the stack in it, or bring the one that is u
 
 kind-down: ## Remove the kind cluster and everything that is known about it.
 	$(LGTM_VERIFY) kind down
+
+test-kind: kind-up ## Bring the kind cluster up and run every scenario in it, as tests.
+	LGTM_TARGET=kind cargo test --package scenarios --test acceptance
 
 image: ## Make an image of the harness in Docker, for the nightly jobs, and print its reference.
 	cargo run --quiet --profile image --package scenarios --bin lgtm-verify -- image
