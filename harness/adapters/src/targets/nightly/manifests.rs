@@ -110,9 +110,11 @@ impl Nightly {
         let jobs: Vec<Value> = Job::ALL
             .into_iter()
             .map(|job| {
+                let roles = self.roles(job);
                 json!({
                     "account": job.account(),
-                    "roles": self.roles(job),
+                    "token": !roles.is_empty(),
+                    "roles": roles,
                     "schedule": given(&self.schedules, job).unwrap_or_else(|| job.schedule().to_owned()),
                     "tag": given(&self.tags, job).unwrap_or_else(|| job.tag().to_owned()),
                 })
