@@ -13,6 +13,7 @@ use harness_core::{
 
 use super::{
     CliError,
+    run::covered_on,
     run::{ReportFormat, ReportTarget, load, read_record},
 };
 
@@ -40,9 +41,8 @@ pub fn matrix(folders: &[PathBuf], extra: &[ReportTarget]) -> Result<(Matrix, Ex
         )));
     }
     let (catalogue, scenarios) = load()?;
-    let covered = scenarios.iter().flat_map(|scenario| scenario.covers.iter().cloned()).collect();
     let sources = folders.iter().map(|folder| source(folder)).collect::<Result<Vec<_>, _>>()?;
-    let matrix = Matrix::of_runs(&catalogue, &covered, &sources);
+    let matrix = Matrix::of_runs(&catalogue, |target| covered_on(&scenarios, target), &sources);
     extra.iter().try_for_each(|target| write(&matrix, target))?;
     let status = matrix_exit_status(&matrix);
     Ok((matrix, status))

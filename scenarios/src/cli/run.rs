@@ -255,12 +255,13 @@ pub(super) fn compute(folder: &Path) -> Result<Report, CliError> {
     let (catalogue, scenarios) = load()?;
     let record = read_record(folder)?;
     let target = record.run.as_ref().map_or(Target::Local, |run| run.target);
-    let covered = scenarios
-        .iter()
-        .filter(|scenario| scenario.runs_on(target))
-        .flat_map(|scenario| scenario.covers.iter().cloned())
-        .collect();
-    Ok(Report::of_run(&catalogue, &covered, &record, target))
+    Ok(Report::of_run(&catalogue, &covered_on(&scenarios, target), &record, target))
+}
+
+/// The clauses that some of `scenarios` decides on `target`.
+pub(super) fn covered_on(scenarios: &[Scenario], target: Target) -> BTreeSet<ClauseId> {
+    let there = scenarios.iter().filter(|scenario| scenario.runs_on(target));
+    there.flat_map(|scenario| scenario.covers.iter().cloned()).collect()
 }
 
 /// Writes `report` to each of `targets`.

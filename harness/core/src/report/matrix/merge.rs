@@ -29,9 +29,11 @@ const STRONGEST_FIRST: [Verdict; 6] =
     [Verdict::Fail, Verdict::Pass, Verdict::Inconclusive, Verdict::Blocked, Verdict::NotRun, Verdict::NotApplicable];
 
 impl Matrix {
-    /// Merges the reports of several runs, whatever their order. `covered` are the clauses that some scenario decides. A run that
+    /// Merges the reports of several runs, whatever their order. `covered` tells which clauses some scenario
+    /// decides on a target. A run that
     /// occurs twice counts once: a record only grows, so the longer one has all that the other has.
-    pub fn of_runs(catalogue: &Catalogue, covered: &BTreeSet<ClauseId>, sources: &[Source]) -> Self {
+    pub fn of_runs(catalogue: &Catalogue, covered: impl Fn(Target) -> BTreeSet<ClauseId>, sources: &[Source]) -> Self {
+        let anywhere: BTreeSet<ClauseId> = Target::ALL.into_iter().flat_map(&covered).collect();
         let mut longest: BTreeMap<&str, &Source> = BTreeMap::new();
         for source in sources {
             let known = longest.entry(source.id()).or_insert(source);
@@ -52,7 +54,7 @@ impl Matrix {
         let columns: Vec<(Column, Vec<Told>)> = grouped
             .into_iter()
             .map(|((target, timers), sources)| {
-                let told = sources.iter().map(|source| Told::of(catalogue, covered, source, target)).collect();
+                let told = sources.iter().map(|source| Told::of(catalogue, &covered(target), source, target)).collect();
                 (column(target, timers.profile, &sources), told)
             })
             .collect();
@@ -68,7 +70,7 @@ impl Matrix {
                 title: clause.title.clone(),
                 verdict: verdict.unwrap_or(Verdict::NotRun),
                 selected: selected.contains(&clause.id),
-                covered: covered.contains(&clause.id),
+                covered: anywhere.contains(&clause.id),
                 cells,
             }
         };

@@ -95,7 +95,7 @@ fn of_clauses(number: u32, target: Target, profile: &str, came: BTreeMap<ClauseI
 }
 
 fn merged(sources: &[Source]) -> Matrix {
-    Matrix::of_runs(&CATALOGUE, &COVERED, sources)
+    Matrix::of_runs(&CATALOGUE, |_| COVERED.clone(), sources)
 }
 
 fn report(source: &Source) -> Report {
@@ -278,7 +278,7 @@ fn a_target_without_timers_verifies_without_a_reservation() {
         let mut source = run(1, target, "fast", &[]);
         let passed = Judgement { verdict: Verdict::Pass, forced: false, findings: Vec::new(), latency: None };
         source.record.judgements.insert(clause.clone(), passed);
-        let matrix = Matrix::of_runs(&catalogue, &[clause.clone()].into(), &[source]);
+        let matrix = Matrix::of_runs(&catalogue, |_| [clause.clone()].into(), &[source]);
         assert_eq!(matrix.criteria[0].status, status, "{target}");
     }
 }
