@@ -10,9 +10,8 @@ use harness_adapters::{
     causes,
     kube::{Access, Cluster, KubeError},
     s3::S3,
-    stack::{Endpoints, StackPush, StackQuery},
+    stack::{StackPush, StackQuery},
     targets::{
-        blueprint::Role,
         cluster::{ClusterStack, Doors, Facts, NAMESPACE},
         kind::{self, KindError},
         local::Folders,
@@ -26,7 +25,7 @@ use harness_core::{
 
 use super::{
     CliError,
-    session::{EndpointOverride, REGION, Session},
+    session::{EndpointOverride, REGION, Session, reached},
 };
 
 /// Where a pod of ours finds the stack's own word about itself and the store's authority.
@@ -150,26 +149,12 @@ fn ports(
     stack: Arc<ClusterStack>,
     clock: Arc<dyn Clock>,
 ) -> Result<Ports, PortError> {
-    let at = |role: Role| {
-        let overridden = options.endpoints.iter().rev().find(|endpoint| endpoint.role == role);
-        overridden.map(|endpoint| endpoint.url.clone()).or_else(|| stack.doors().roles.get(&role).cloned())
-    };
-    // A part that the stack has not has no address; whoever asks for it is told.
-    let base = |role| at(role).unwrap_or_default();
-    let endpoints = Endpoints {
-        loki_push_http: base(Role::Loki),
-        loki_grpc: base(Role::LokiGrpc),
-        loki_query_http: base(Role::Loki),
-        loki_store_reader_http: at(Role::LokiStoreReader),
-        tempo_http: base(Role::Tempo),
-        tempo_otlp_grpc: base(Role::TempoOtlpGrpc),
-        tempo_otlp_http: base(Role::TempoOtlpHttp),
-        mimir_http: base(Role::Mimir),
-        admin: stack.doors().admin.clone(),
-    };
+    let doors = stack.doors();
+    let own = |role| doors.roles.get(&role).cloned();
+    let (endpoints, store) = reached(&options.endpoints, own, doors.admin.clone());
     let push = StackPush::new(&endpoints, Arc::clone(&clock))?;
     let query = StackQuery::new(&endpoints, Arc::clone(&clock))?;
-    let store = S3::new(&base(Role::S3), REGION, facts.authority.as_ref(), facts.keys)?
+    let store = S3::new(&store, REGION, facts.authority.as_ref(), facts.keys)?
         .keeping_incomplete_uploads(facts.incomplete_upload_expiry);
     Ok(Ports {
         push: Arc::new(push),

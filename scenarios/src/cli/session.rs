@@ -284,17 +284,17 @@ fn selection_of(scenarios: &[Scenario]) -> Selection {
     }
 }
 
-fn ports(options: &LocalOptions, stack: Arc<LocalStack>, clock: Arc<dyn Clock>) -> Result<Ports, CliError> {
-    let state = stack.state();
-    let mut endpoints = options.endpoints.clone();
-    if let Some(interposer) = &options.interposer {
-        endpoints.extend(interposer.interpose(state)?);
-    }
+/// Where a run goes to, and the object store: `own` says where the stack has a role, and what stands in `instead` wins, later ones over
+/// earlier ones. A part that the stack has not has no address; whoever asks for it is told.
+pub(super) fn reached(
+    instead: &[EndpointOverride],
+    own: impl Fn(Role) -> Option<String>,
+    admin: BTreeMap<Component, String>,
+) -> (Endpoints, String) {
     let at = |role: Role| {
-        let overridden = endpoints.iter().rev().find(|endpoint| endpoint.role == role);
-        overridden.map(|endpoint| endpoint.url.clone()).or_else(|| state.endpoint(role).map(str::to_owned))
+        let overridden = instead.iter().rev().find(|endpoint| endpoint.role == role);
+        overridden.map(|endpoint| endpoint.url.clone()).or_else(|| own(role))
     };
-    // A part that the stack was not started with has no address; nothing selected asks for it.
     let base = |role| at(role).unwrap_or_default();
     let endpoints = Endpoints {
         loki_push_http: base(Role::Loki),
@@ -305,8 +305,19 @@ fn ports(options: &LocalOptions, stack: Arc<LocalStack>, clock: Arc<dyn Clock>) 
         tempo_otlp_grpc: base(Role::TempoOtlpGrpc),
         tempo_otlp_http: base(Role::TempoOtlpHttp),
         mimir_http: base(Role::Mimir),
-        admin: state.components.iter().map(|(component, state)| (*component, state.admin.clone())).collect(),
+        admin,
     };
+    (endpoints, base(Role::S3))
+}
+
+fn ports(options: &LocalOptions, stack: Arc<LocalStack>, clock: Arc<dyn Clock>) -> Result<Ports, CliError> {
+    let state = stack.state();
+    let mut endpoints = options.endpoints.clone();
+    if let Some(interposer) = &options.interposer {
+        endpoints.extend(interposer.interpose(state)?);
+    }
+    let admin = state.components.iter().map(|(component, state)| (*component, state.admin.clone())).collect();
+    let (endpoints, store) = reached(&endpoints, |role| state.endpoint(role).map(str::to_owned), admin);
     let mut principals = BTreeMap::from([(Principal::Harness, keys_of(&stack, Component::Minio))]);
     principals.extend(BUCKETS.iter().map(|(_, owner)| (Principal::Component(*owner), keys_of(&stack, *owner))));
     let refused = |error: harness_core::ports::PortError| CliError::SetUp(error.to_string());
@@ -314,7 +325,7 @@ fn ports(options: &LocalOptions, stack: Arc<LocalStack>, clock: Arc<dyn Clock>) 
         push: Arc::new(StackPush::new(&endpoints, Arc::clone(&clock)).map_err(refused)?),
         query: Arc::new(StackQuery::new(&endpoints, Arc::clone(&clock)).map_err(refused)?),
         objects: Arc::new(
-            S3::new(&base(Role::S3), REGION, None, principals)
+            S3::new(&store, REGION, None, principals)
                 .map_err(refused)?
                 .keeping_incomplete_uploads(state.incomplete_upload_expiry.clone()),
         ),

@@ -9,7 +9,6 @@ use harness_core::{
     poll::{Ended, Schedule, Step, until},
     ports::{Clock, Component},
 };
-use kube::Client;
 
 use super::{
     ClusterState, ImageError, ImageSource, KindError, PullPolicy, Standing,
@@ -57,14 +56,6 @@ pub struct KindSpec {
     pub node_image: Option<String>,
     /// This very program, which runs in the cluster as Loki's gateway.
     pub program: PathBuf,
-}
-
-/// A cluster that is ours and answers.
-pub struct OpenCluster {
-    /// Its API.
-    pub client: Client,
-    /// What is known about it.
-    pub state: ClusterState,
 }
 
 /// Makes the cluster `spec.name` if there is none, brings the stack in it about as `spec` wants it, and returns when every workload
@@ -389,24 +380,16 @@ pub fn find(folders: &Folders) -> Result<(PathBuf, ClusterState), KindError> {
     Ok((state::kubeconfig(folders), state))
 }
 
-/// The cluster that was made here, when it answers and is the one that it should be.
-///
-/// # Errors
-/// [`KindError::NoCluster`], or why the one that was made here is not to be had.
-pub async fn open(folders: &Folders) -> Result<OpenCluster, KindError> {
-    let (cluster, state) = join(folders).await?;
-    Ok(OpenCluster { client: cluster.client, state })
-}
-
 /// How every workload of the stack stands.
 ///
 /// # Errors
-/// As [`open`].
+/// [`KindError::NoCluster`], or why the one that was made here is not to be had.
 pub async fn status(folders: &Folders) -> Result<(ClusterState, Vec<Standing>), KindError> {
     let (cluster, state) = join(folders).await?;
     Ok((state, readiness::standings(&cluster).await?))
 }
 
+/// The cluster that was made here, when it answers and is the one that it should be.
 async fn join(folders: &Folders) -> Result<(Cluster, ClusterState), KindError> {
     let state = ClusterState::load(folders)?.ok_or(KindError::NoCluster)?;
     let cluster = Cluster::connect(&state::kubeconfig(folders)).await?;

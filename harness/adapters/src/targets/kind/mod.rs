@@ -20,7 +20,7 @@ mod report;
 mod state;
 mod tools;
 
-pub use cluster::{KindSpec, OpenCluster, down, find, make_image, open, status, up};
+pub use cluster::{KindSpec, down, find, make_image, status, up};
 pub use error::KindError;
 pub use gateway::{Gateway, GatewayError};
 pub use images::{ImageError, ImageSource, PullPolicy, UnknownSetting};
