@@ -3,11 +3,11 @@
 
 use harness_core::{
     catalogue::Target,
-    observation::{Counted, Look},
-    ports::Component,
+    observation::{AskedStore, Counted, Look},
+    ports::{Component, Interface},
     scenario::Scenario,
     signal::Signal,
-    stage::{Claim, Resource},
+    stage::{BUCKETS, Claim, Resource},
     verdict::{Check, Rule},
 };
 use serde_json::json;
@@ -19,6 +19,9 @@ pub(crate) fn all() -> Result<Vec<Scenario>, String> {
         loki_in_three_roles()?,
         in_one_process("tempo-monolithic", "ADR-005/monolithic", Component::Tempo, &TEMPO_MODULES)?,
         in_one_process("mimir-monolithic", "ADR-006/monolithic", Component::Mimir, &MIMIR_MODULES)?,
+        tempo_takes_otlp()?,
+        mimir_takes_remote_write()?,
+        a_bucket_and_a_key_each()?,
         one_replica_each()?,
         credentials_from_the_environment()?,
     ])
@@ -51,14 +54,13 @@ fn loki_in_three_roles() -> Result<Scenario, String> {
             })
             .collect();
         let names: Vec<String> = rules.iter().map(|rule| rule.name.clone()).collect();
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let clause = stage.expect_state(CLAUSE, rules)?;
         let asked = |shift: usize| {
             let components = ROLES.iter().map(|(_, component, _)| *component).cycle().skip(shift);
             let roles = ROLES.iter().zip(components).map(|((role, ..), component)| ((*role).to_owned(), component));
             Look::Modules { roles: roles.collect() }
         };
-        stage.control(&clause, "processes asked for each other's roles", &names, asked(1)).await?;
+        stage.control(&clause, "processes asked for each other's roles", &words(&names), asked(1)).await?;
         stage.look_once(&clause, asked(0)).await?;
         Ok(())
     })?;
@@ -99,6 +101,103 @@ fn in_one_process(
         .needing(&[component, Component::LokiWrite]))
 }
 
+/// Tempo's configuration enables the receiver, and an export to its port is acked. Mimir, which has no receivers, shows that the check
+/// can say no of the first; Tempo's other port, of the second.
+fn tempo_takes_otlp() -> Result<Scenario, String> {
+    const CLAUSE: &str = "ADR-005/otlp";
+    let scenario = Scenario::new("tempo-takes-otlp", written_here!(), &[CLAUSE], |stage| async move {
+        let rules = vec![
+            Rule::new("receiver enabled", "receivers", has(&["otlp/grpc"])),
+            Rule::new("export acked", "answered", Check::Is(json!(true))),
+        ];
+        let clause = stage.expect_state(CLAUSE, rules)?;
+        let look =
+            |at, component| Look::Interface { interface: Interface::SpanPushes, at, receivers_of: Some(component) };
+        let without = look(Interface::SpanPushes, Component::Mimir);
+        stage.control(&clause, "a configuration without that receiver", &["receiver enabled"], without).await?;
+        let elsewhere = look(Interface::TraceQueries, Component::Tempo);
+        stage.control(&clause, "the port for queries", &["export acked"], elsewhere).await?;
+        stage.look_once(&clause, look(Interface::SpanPushes, Component::Tempo)).await?;
+        Ok(())
+    })?;
+    Ok(scenario
+        .about(Signal::Traces)
+        .tagged(&["architecture"])
+        .claiming(&[Claim::read(Resource::Tempo), Claim::read(Resource::Mimir)])
+        .needing(&[Component::Tempo, Component::Mimir]))
+}
+
+/// A remote write to Mimir's push path is acked; the same request to Tempo, which has no such path, is not.
+fn mimir_takes_remote_write() -> Result<Scenario, String> {
+    const CLAUSE: &str = "ADR-006/remote-write";
+    let scenario = Scenario::new("mimir-takes-remote-write", written_here!(), &[CLAUSE], |stage| async move {
+        let rules = vec![Rule::new("remote write acked", "answered", Check::Is(json!(true)))];
+        let clause = stage.expect_state(CLAUSE, rules)?;
+        let look = |at| Look::Interface { interface: Interface::SamplePushes, at, receivers_of: None };
+        let elsewhere = look(Interface::TraceQueries);
+        stage.control(&clause, "a server without that path", &["remote write acked"], elsewhere).await?;
+        stage.look_once(&clause, look(Interface::SamplePushes)).await?;
+        Ok(())
+    })?;
+    Ok(scenario
+        .about(Signal::Metrics)
+        .tagged(&["architecture"])
+        .claiming(&[Claim::read(Resource::Tempo), Claim::read(Resource::Mimir)])
+        .needing(&[Component::Tempo, Component::Mimir]))
+}
+
+/// Each of the three buckets is there, its owner is configured for it, and no two owners have the same bucket or key. One component asked
+/// for all, each asked for the next, and buckets that nobody made show that the check can say no.
+fn a_bucket_and_a_key_each() -> Result<Scenario, String> {
+    const CLAUSE: &str = "ADR-003/buckets";
+    let scenario = Scenario::new("a-bucket-and-a-key-each", written_here!(), &[CLAUSE], |stage| async move {
+        let mut rules = vec![
+            Rule::new("no bucket of two", "shared buckets", Check::Empty),
+            Rule::new("no key of two", "shared keys", Check::Empty),
+        ];
+        for (bucket, owner) in BUCKETS {
+            let (exists, configured) = (format!("{owner}.exists"), format!("{owner}.configured"));
+            rules.push(Rule::new(&format!("bucket of {owner}"), &exists, Check::Is(json!(true))));
+            rules.push(Rule::new(&format!("configuration of {owner}"), &configured, Check::Is(json!(bucket))));
+        }
+        let named = |beginning: &str| -> Vec<String> {
+            rules.iter().map(|rule| rule.name.clone()).filter(|name| name.starts_with(beginning)).collect()
+        };
+        let (made, configured) = (named("bucket of"), named("configuration of"));
+        let clause = stage.expect_state(CLAUSE, rules)?;
+        let asked = |suffix: &str, component: fn(usize) -> Component| {
+            let owners = BUCKETS.into_iter().enumerate();
+            let asked = owners.map(|(place, (bucket, owner))| AskedStore {
+                owner,
+                bucket: format!("{bucket}{suffix}"),
+                component: component(place),
+            });
+            Look::Stores { asked: asked.collect() }
+        };
+        let must_break = ["no bucket of two", "no key of two"];
+        stage.control(&clause, "one component asked for all", &must_break, asked("", |_| BUCKETS[0].1)).await?;
+        let next = asked("", |place| BUCKETS[(place + 1) % BUCKETS.len()].1);
+        stage.control(&clause, "each asked for another's", &words(&configured), next).await?;
+        let not_made = asked("-not-made", |place| BUCKETS[place].1);
+        stage.control(&clause, "buckets that nobody made", &words(&made), not_made).await?;
+        stage.look_once(&clause, asked("", |place| BUCKETS[place].1)).await?;
+        Ok(())
+    })?;
+    Ok(scenario
+        .tagged(&["architecture"])
+        .claiming(&[
+            Claim::read(Resource::Loki),
+            Claim::read(Resource::Tempo),
+            Claim::read(Resource::Mimir),
+            Claim::read(Resource::S3),
+        ])
+        .needing(&BUCKETS.map(|(_, owner)| owner)))
+}
+
+fn words(names: &[String]) -> Vec<&str> {
+    names.iter().map(String::as_str).collect()
+}
+
 /// Each component is declared once, is there once, and keeps each record once. Two workloads counted as one, and a configuration that
 /// says nothing of the setting, show that the check can say no.
 fn one_replica_each() -> Result<Scenario, String> {
@@ -120,7 +219,6 @@ fn one_replica_each() -> Result<Scenario, String> {
             rules.extend(factor_of.map(|_| rule("replication-factor")));
         }
         let names: Vec<String> = rules.iter().map(|rule| rule.name.clone()).collect();
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let clause = stage.expect_state(CLAUSE, rules)?;
         let counted = |components: fn(Component, Component) -> Vec<Component>| Look::Replicas {
             counted: COMPONENTS
@@ -133,7 +231,7 @@ fn one_replica_each() -> Result<Scenario, String> {
                 .collect(),
         };
         let two_as_one = counted(|component, other| vec![other, component]);
-        stage.control(&clause, "two workloads counted as one", &names, two_as_one).await?;
+        stage.control(&clause, "two workloads counted as one", &words(&names), two_as_one).await?;
         stage.look_once(&clause, counted(|component, _| vec![component])).await?;
         Ok(())
     })?;

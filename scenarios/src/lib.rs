@@ -4,6 +4,7 @@ mod architecture;
 mod buckets;
 pub mod cli;
 pub mod criteria;
+mod interfaces;
 mod logs_index;
 mod logs_push;
 mod logs_recover;
@@ -42,6 +43,7 @@ pub fn all() -> Result<Vec<Scenario>, String> {
         logs_recover::all()?,
         logs_start::all()?,
         architecture::all()?,
+        interfaces::all()?,
     ];
     Ok(files.into_iter().flatten().collect())
 }

@@ -4,6 +4,7 @@ mod causes;
 mod clock;
 pub mod faults;
 pub mod http;
+pub mod interfaces;
 pub mod kube;
 pub mod loki;
 pub mod mimir;

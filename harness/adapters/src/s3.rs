@@ -24,6 +24,10 @@ use crate::http::{CONNECT_TIMEOUT, TOTAL_TIMEOUT};
 use crate::trust::Authority;
 use aws_sdk_s3::config::SharedHttpClient;
 use aws_smithy_http_client::{Builder, tls};
+use sha2::{Digest, Sha256};
+
+/// Hex digits of a fingerprint.
+const FINGERPRINT: usize = 12;
 
 /// An access key and its secret. Can't be printed.
 #[derive(Clone)]
@@ -43,6 +47,7 @@ impl Keys {
 #[derive(Clone)]
 pub struct S3 {
     clients: BTreeMap<Principal, Client>,
+    fingerprints: BTreeMap<Principal, String>,
     incomplete_upload_expiry: Option<String>,
 }
 
@@ -63,6 +68,7 @@ impl S3 {
         keys: BTreeMap<Principal, Keys>,
     ) -> Result<Self, PortError> {
         let http = http_client(authority)?;
+        let fingerprints = keys.iter().map(|(principal, keys)| (*principal, fingerprint(&keys.access))).collect();
         let client = |keys: Keys| {
             let config = aws_sdk_s3::Config::builder()
                 .http_client(http.clone())
@@ -81,18 +87,35 @@ impl S3 {
         };
         Ok(Self {
             clients: keys.into_iter().map(|(principal, keys)| (principal, client(keys))).collect(),
+            fingerprints,
             incomplete_upload_expiry: None,
         })
     }
 
-    fn client(&self, principal: Principal) -> Result<&Client, PortError> {
-        self.clients.get(&principal).ok_or_else(|| PortError::Unsupported {
-            reason: match principal {
-                Principal::Harness => "no S3 keys for the harness".to_owned(),
-                Principal::Component(component) => format!("no S3 keys of {component}"),
-            },
-        })
+    /// Asks the store at `endpoint` instead, with the same keys.
+    #[must_use]
+    pub fn elsewhere(&self, endpoint: &str) -> Self {
+        let moved = |client: &Client| Client::from_conf(client.config().to_builder().endpoint_url(endpoint).build());
+        let clients = self.clients.iter().map(|(principal, client)| (*principal, moved(client))).collect();
+        Self { clients, ..self.clone() }
     }
+
+    fn client(&self, principal: Principal) -> Result<&Client, PortError> {
+        self.clients.get(&principal).ok_or_else(|| no_keys(principal))
+    }
+}
+
+fn no_keys(principal: Principal) -> PortError {
+    let reason = match principal {
+        Principal::Harness => "no S3 keys for the harness".to_owned(),
+        Principal::Component(component) => format!("no S3 keys of {component}"),
+    };
+    PortError::Unsupported { reason }
+}
+
+/// Enough of the digest of an access key to tell a few of them apart.
+fn fingerprint(access: &str) -> String {
+    hex::encode(Sha256::digest(access)).chars().take(FINGERPRINT).collect()
 }
 
 fn http_client(authority: Option<&Authority>) -> Result<SharedHttpClient, PortError> {
@@ -301,6 +324,10 @@ impl Objects for S3 {
             .await
             .map_err(|error| failure(bucket, &error))?;
         Ok(())
+    }
+
+    fn fingerprint(&self, principal: Principal) -> Result<String, PortError> {
+        self.fingerprints.get(&principal).cloned().ok_or_else(|| no_keys(principal))
     }
 
     async fn incomplete_upload_expiry(&self) -> Option<String> {

@@ -8,6 +8,7 @@ use std::{
 
 use harness_adapters::{
     causes,
+    interfaces::StackInterfaces,
     kube::{Access, Cluster, KubeError},
     s3::S3,
     stack::{StackPush, StackQuery},
@@ -25,7 +26,7 @@ use harness_core::{
 
 use super::{
     CliError,
-    session::{EndpointOverride, REGION, Session, reached},
+    session::{EndpointOverride, REGION, Session, reached, rows},
 };
 
 /// Where a pod of ours finds the stack's own word about itself and the store's authority.
@@ -152,13 +153,16 @@ fn ports(
     let doors = stack.doors();
     let own = |role| doors.roles.get(&role).cloned();
     let (endpoints, store) = reached(&options.endpoints, own, doors.admin.clone());
+    let rows = rows(&endpoints, &store, &options.endpoints, &doors.names);
     let push = StackPush::new(&endpoints, Arc::clone(&clock))?;
     let query = StackQuery::new(&endpoints, Arc::clone(&clock))?;
     let store = S3::new(&store, REGION, facts.authority.as_ref(), facts.keys)?
         .keeping_incomplete_uploads(facts.incomplete_upload_expiry);
+    let interfaces = StackInterfaces::new(rows, store.clone(), Arc::clone(&clock))?;
     Ok(Ports {
         push: Arc::new(push),
         query: Arc::new(query),
+        interfaces: Arc::new(interfaces),
         objects: Arc::new(store),
         lifecycle: Arc::clone(&stack) as _,
         workloads: Arc::clone(&stack) as _,

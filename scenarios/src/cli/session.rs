@@ -6,6 +6,7 @@ use std::{collections::BTreeMap, ffi::OsString, fmt, path::PathBuf, str::FromStr
 use futures::TryFutureExt;
 use harness_adapters::{
     SystemClock,
+    interfaces::{Address, StackInterfaces},
     s3::{Keys, S3},
     stack::{Endpoints, StackPush, StackQuery},
     targets::blueprint::{Override, Profile, Programs, Progress, Role, build},
@@ -16,7 +17,7 @@ use harness_adapters::{
 };
 use harness_core::{
     catalogue::Target,
-    ports::{Clock, Component, Ports, Principal},
+    ports::{Clock, Component, Interface, Ports, Principal},
     record::Redactor,
     scenario::Scenario,
     stage::BUCKETS,
@@ -310,6 +311,30 @@ pub(super) fn reached(
     (endpoints, base(Role::S3))
 }
 
+/// The rows of the API matrix: where a run goes to, by the `names` that the stack has for the roles. What is used instead of the stack's
+/// own has the name that its URL has.
+pub(super) fn rows(
+    endpoints: &Endpoints,
+    store: &str,
+    instead: &[EndpointOverride],
+    names: &BTreeMap<Role, String>,
+) -> BTreeMap<Interface, Address> {
+    let row = |interface, role: Role, url: &str| {
+        let own = names.get(&role).filter(|_| instead.iter().all(|endpoint| endpoint.role != role));
+        let address = Address::of_url(url);
+        (interface, own.map_or_else(|| address.clone(), |name| Address { name: name.clone(), ..address.clone() }))
+    };
+    BTreeMap::from([
+        row(Interface::LogQueries, Role::Loki, &endpoints.loki_query_http),
+        row(Interface::LogPushes, Role::LokiGrpc, &endpoints.loki_grpc),
+        row(Interface::SpanPushes, Role::TempoOtlpGrpc, &endpoints.tempo_otlp_grpc),
+        row(Interface::TraceQueries, Role::Tempo, &endpoints.tempo_http),
+        row(Interface::SamplePushes, Role::Mimir, &endpoints.mimir_http),
+        row(Interface::SampleQueries, Role::Mimir, &endpoints.mimir_http),
+        row(Interface::ObjectStore, Role::S3, store),
+    ])
+}
+
 fn ports(options: &LocalOptions, stack: Arc<LocalStack>, clock: Arc<dyn Clock>) -> Result<Ports, CliError> {
     let state = stack.state();
     let mut endpoints = options.endpoints.clone();
@@ -317,18 +342,21 @@ fn ports(options: &LocalOptions, stack: Arc<LocalStack>, clock: Arc<dyn Clock>) 
         endpoints.extend(interposer.interpose(state)?);
     }
     let admin = state.components.iter().map(|(component, state)| (*component, state.admin.clone())).collect();
-    let (endpoints, store) = reached(&endpoints, |role| state.endpoint(role).map(str::to_owned), admin);
+    let instead = endpoints;
+    let (endpoints, store) = reached(&instead, |role| state.endpoint(role).map(str::to_owned), admin);
+    let rows = rows(&endpoints, &store, &instead, &BTreeMap::new());
     let mut principals = BTreeMap::from([(Principal::Harness, keys_of(&stack, Component::Minio))]);
     principals.extend(BUCKETS.iter().map(|(_, owner)| (Principal::Component(*owner), keys_of(&stack, *owner))));
     let refused = |error: harness_core::ports::PortError| CliError::SetUp(error.to_string());
+    let store = S3::new(&store, REGION, None, principals)
+        .map_err(refused)?
+        .keeping_incomplete_uploads(state.incomplete_upload_expiry.clone());
+    let interfaces = StackInterfaces::new(rows, store.clone(), Arc::clone(&clock)).map_err(refused)?;
     Ok(Ports {
         push: Arc::new(StackPush::new(&endpoints, Arc::clone(&clock)).map_err(refused)?),
         query: Arc::new(StackQuery::new(&endpoints, Arc::clone(&clock)).map_err(refused)?),
-        objects: Arc::new(
-            S3::new(&store, REGION, None, principals)
-                .map_err(refused)?
-                .keeping_incomplete_uploads(state.incomplete_upload_expiry.clone()),
-        ),
+        interfaces: Arc::new(interfaces),
+        objects: Arc::new(store),
         lifecycle: Arc::clone(&stack) as _,
         workloads: Arc::clone(&stack) as _,
         logs: stack,

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Evidence;
 use crate::{
-    ports::{Component, Principal, Tick},
+    ports::{Component, Interface, Principal, Tick},
     signal::{Labels, Signal},
 };
 
@@ -161,6 +161,20 @@ pub enum Look {
         /// The role that a component should have, with the component that is asked for it.
         roles: Vec<(String, Component)>,
     },
+    /// Whether a protocol of the API matrix is spoken at an address of it.
+    Interface {
+        /// The protocol.
+        interface: Interface,
+        /// The row whose address is tried.
+        at: Interface,
+        /// The component whose configuration is asked for the receivers that it enables, where that counts.
+        receivers_of: Option<Component>,
+    },
+    /// Which bucket each component is configured for, whether it is there, and whose keys and buckets are the same.
+    Stores {
+        /// The owners that the design names, each with its bucket and the component that is asked for it.
+        asked: Vec<AskedStore>,
+    },
     /// What each component's credentials open.
     Access {
         /// The components that own a bucket, each with the principal that is tried for it.
@@ -193,9 +207,22 @@ impl Look {
             | Self::Workload { .. }
             | Self::Replicas { .. }
             | Self::Modules { .. }
+            | Self::Interface { .. }
+            | Self::Stores { .. }
             | Self::Access { .. } => Oracle::State,
         }
     }
+}
+
+/// A component that should have a bucket and a key of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AskedStore {
+    /// The owner, whose name the facts have.
+    pub owner: Component,
+    /// Its bucket, by the design.
+    pub bucket: String,
+    /// Who is asked: the owner itself, or another where the check has to say no.
+    pub component: Component,
 }
 
 /// Components whose replicas are counted together.

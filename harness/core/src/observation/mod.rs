@@ -5,4 +5,4 @@ mod evidence;
 mod look;
 
 pub use evidence::{Evidence, EvidenceKind, rfc3339};
-pub use look::{Counted, Facts, Look, Observation, Oracle, Seen, isolation_fact};
+pub use look::{AskedStore, Counted, Facts, Look, Observation, Oracle, Seen, isolation_fact};

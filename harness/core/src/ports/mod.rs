@@ -1,7 +1,8 @@
-//! What the runner needs from the outside world, as traits: push, query, objects, lifecycle, workloads, logs, clock. Must not know any
+//! What the runner needs from the outside world, as traits: push, query, interfaces, objects, lifecycle, workloads, logs, clock. Must not know any
 //! client, address or process; adapters implement these, only the runner calls them.
 
 mod clock;
+mod interfaces;
 mod lifecycle;
 mod objects;
 mod push;
@@ -9,6 +10,7 @@ mod query;
 mod workloads;
 
 pub use clock::{Clock, Tick};
+pub use interfaces::{Interface, Interfaces, Spoken};
 pub use lifecycle::{Component, Lifecycle, LogLine, Logs, ProcessProof, Stop, StoreKeys};
 pub use objects::{LifecycleRule, ObjectSummary, ObjectVersion, Objects, Principal, Versioning};
 pub use push::{Push, PushAnswer, PushOutcome};
@@ -67,6 +69,8 @@ pub struct Ports {
     pub push: Arc<dyn Push>,
     /// Asks the stack.
     pub query: Arc<dyn Query>,
+    /// Speaks the protocols of the API matrix.
+    pub interfaces: Arc<dyn Interfaces>,
     /// Looks into buckets.
     pub objects: Arc<dyn Objects>,
     /// Starts and stops components.

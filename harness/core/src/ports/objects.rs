@@ -119,6 +119,10 @@ pub trait Objects: Send + Sync {
     /// written.
     async fn put_lifecycle(&self, bucket: &str, rules: &[LifecycleRule]) -> Result<(), PortError>;
 
+    /// What tells the access key of `principal` from others without saying it: two principals have the same if and only if they
+    /// sign in by the same key.
+    fn fingerprint(&self, principal: Principal) -> Result<String, PortError>;
+
     /// How long the store keeps incomplete uploads before it removes them by itself, in every bucket, where it is known to.
     async fn incomplete_upload_expiry(&self) -> Option<String>;
 }

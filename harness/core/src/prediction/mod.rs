@@ -46,6 +46,20 @@ pub fn configured_target(configuration: &[u8]) -> Option<String> {
     Settings::read(configuration)?.target()
 }
 
+/// The OTLP receivers that a component's configuration enables, as `otlp/grpc`: the protocols with a section of their own (Tempo,
+/// `distributor.receivers`).
+pub fn otlp_receivers(configuration: &[u8]) -> Vec<String> {
+    let settings = Settings::read(configuration);
+    let protocols =
+        settings.as_ref().and_then(|settings| settings.at("distributor.receivers.otlp.protocols")?.as_object());
+    protocols
+        .into_iter()
+        .flatten()
+        .filter(|(_, section)| section.is_object())
+        .map(|(protocol, _)| format!("otlp/{protocol}"))
+        .collect()
+}
+
 /// How many ingesters a component that takes records of `signal` says it writes each record to.
 pub fn replication_factor(signal: Signal, configuration: &[u8]) -> Option<u64> {
     let path = match signal {
@@ -154,6 +168,20 @@ mod tests {
         assert_eq!(persistence.latest, Duration::from_secs(641));
         assert_eq!(persistence.bucket.as_deref(), Some("loki-chunks"));
         assert_eq!(persistence.settings[0], "ingester.chunk_idle_period=10m0s");
+    }
+
+    #[test]
+    fn a_receiver_is_enabled_by_a_section() {
+        for (protocols, expected) in [
+            ("{grpc: {endpoint: '0.0.0.0:4317'}, http: {endpoint: '0.0.0.0:4318'}}", &["otlp/grpc", "otlp/http"][..]),
+            ("{grpc: {}}", &["otlp/grpc"]),
+            ("{grpc: null, http: {}}", &["otlp/http"]),
+            ("{}", &[]),
+        ] {
+            let text = format!("distributor: {{receivers: {{otlp: {{protocols: {protocols}}}}}}}");
+            assert_eq!(otlp_receivers(text.as_bytes()), expected, "{protocols}");
+        }
+        assert!(otlp_receivers(b"distributor: {receivers: {zipkin: {}}}").is_empty());
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::{
     owner_of, scratch,
 };
 use crate::{
-    catalogue::{Catalogue, ClauseId},
+    catalogue::{Catalogue, ClauseId, Target},
     ledger::LedgerEntry,
     observation::{Evidence, EvidenceKind, Look, Oracle, Seen},
     poll::{Ended, Schedule, Step, until},
@@ -121,6 +121,11 @@ impl Stage {
     /// The run's seed.
     pub fn seed(&self) -> u64 {
         self.inner.context.info.seed
+    }
+
+    /// Where the stack is.
+    pub fn target(&self) -> Target {
+        self.inner.context.info.target
     }
 
     /// Whether the stack's timers are short, so that a clause may be shown by force rather than waited for.

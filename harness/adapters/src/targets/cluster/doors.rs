@@ -14,6 +14,19 @@ struct Door {
     port: u16,
 }
 
+impl Door {
+    /// Host and port inside the cluster.
+    fn name(self, namespace: &str) -> String {
+        format!("{}.{namespace}.svc:{}", self.service, self.port)
+    }
+}
+
+/// Host and port of every role inside the cluster; `store` is the object store's endpoint.
+fn names(namespace: &str, store: &str) -> BTreeMap<Role, String> {
+    let store = store.split_once("://").map_or(store, |(_, place)| place).trim_end_matches('/');
+    ROLES.into_iter().map(|(role, door)| (role, door.name(namespace))).chain([(Role::S3, store.to_owned())]).collect()
+}
+
 /// The doors that runs go through (the design, "Interface", and what stands behind Loki's gateway).
 const ROLES: [(Role, Door); 7] = [
     (Role::Loki, Door { service: "loki-gateway", port: 3100 }),
@@ -39,6 +52,8 @@ const ADMIN: [(Component, Door); 6] = [
 pub struct Doors {
     /// What runs send to and ask.
     pub roles: BTreeMap<Role, String>,
+    /// Host and port of each role, by the names that the cluster has for them.
+    pub names: BTreeMap<Role, String>,
     /// Where each component says how it is configured.
     pub admin: BTreeMap<Component, String>,
     /// Keeps the ways open.
@@ -48,11 +63,11 @@ pub struct Doors {
 impl Doors {
     /// The doors as they are seen inside the cluster: Services by name. `store` is the object store's endpoint.
     pub fn inside(namespace: &str, store: &str) -> Self {
-        let url = |door: Door| format!("http://{}.{namespace}.svc:{}", door.service, door.port);
+        let url = |door: Door| format!("http://{}", door.name(namespace));
         let mut roles: BTreeMap<Role, String> = ROLES.into_iter().map(|(role, door)| (role, url(door))).collect();
         roles.insert(Role::S3, store.to_owned());
         let admin = ADMIN.into_iter().map(|(component, door)| (component, url(door))).collect();
-        Self { roles, admin, _forwards: Vec::new() }
+        Self { roles, names: names(namespace, store), admin, _forwards: Vec::new() }
     }
 
     /// The doors of a cluster that this process is not in: a forward to each Service that there is, and to the object store where it is
@@ -79,6 +94,7 @@ impl Doors {
         let mut roles: BTreeMap<Role, String> =
             ROLES.into_iter().filter_map(|(role, door)| Some((role, url(door)?))).collect();
         let admin = ADMIN.into_iter().filter_map(|(component, door)| Some((component, url(door)?))).collect();
+        let names = names(namespace, store);
         let store = match Service::of_url(store) {
             Some(service) => {
                 let forward = cluster.forward_service(&service.namespace, &service.name, service.port).await?;
@@ -89,7 +105,7 @@ impl Doors {
             None => store.to_owned(),
         };
         roles.insert(Role::S3, store);
-        Ok(Self { roles, admin, _forwards: forwards })
+        Ok(Self { roles, names, admin, _forwards: forwards })
     }
 }
 

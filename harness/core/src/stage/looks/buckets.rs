@@ -11,7 +11,7 @@ use crate::{
         tempo_block::{self, TempoObject},
         tsdb_block::MimirObject,
     },
-    observation::{Evidence, EvidenceKind, Facts},
+    observation::{AskedStore, Evidence, EvidenceKind, Facts},
     ports::{Component, ObjectSummary, PortError, Principal, Versioning},
     prediction,
     record::RecordError,
@@ -54,6 +54,47 @@ pub(super) async fn usage(
     }
     facts.insert("elsewhere".into(), json!(elsewhere));
     Ok(scene.facts(facts))
+}
+
+/// Facts: for each owner, `OWNER.configured` (the bucket that the component asked for it says it uses) and `OWNER.exists`; then
+/// `shared buckets` and `shared keys` (those that more than one of the components asked has).
+pub(super) async fn stores(scene: &mut Scene<'_>, asked: &[AskedStore]) -> Result<Told, RecordError> {
+    let mut facts = Facts::new();
+    let present = match scene.ports.objects.buckets().await {
+        Ok(present) => present,
+        Err(error) => return Ok(Told::Failed(error)),
+    };
+    let mut evidence = Evidence::new(EvidenceKind::Bucket, scene.keeper.unix_ns());
+    evidence.request = Some("list buckets".to_owned());
+    evidence.excerpt = Some(present.join(", "));
+    scene.evidence.push(evidence);
+    let (mut buckets, mut keys) = (Vec::new(), Vec::new());
+    for AskedStore { owner, bucket, component } in asked {
+        let configured = match scene.configuration(*component).await? {
+            Ok(text) => prediction::configured_bucket(signal_of(*component), &text),
+            Err(error) => return Ok(Told::Failed(error)),
+        };
+        match scene.ports.objects.fingerprint(Principal::Component(*component)) {
+            Ok(key) => keys.push(key),
+            Err(error) => return Ok(Told::Failed(error)),
+        }
+        facts.insert(format!("{owner}.configured"), json!(configured));
+        facts.insert(format!("{owner}.exists"), json!(present.contains(bucket)));
+        buckets.extend(configured);
+    }
+    facts.insert("shared buckets".to_owned(), json!(repeated(buckets)));
+    facts.insert("shared keys".to_owned(), json!(repeated(keys)));
+    Ok(scene.facts(facts))
+}
+
+/// What occurs more than once, each once.
+fn repeated(mut names: Vec<String>) -> Vec<String> {
+    names.sort_unstable();
+    names
+        .chunk_by(|one, next| one == next)
+        .filter(|same| same.len() > 1)
+        .filter_map(|same| same.first().cloned())
+        .collect()
 }
 
 /// Facts: `versioning` (the bucket's own word), `versions` (how many an overwritten and deleted key still lists), `left` (what is
@@ -171,6 +212,15 @@ fn has_layout_of(component: Component, key: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_two_have_is_told_once() {
+        for (names, expected) in
+            [(&["a", "b", "c"][..], &[][..]), (&["a", "b", "a"], &["a"]), (&["a", "a", "a"], &["a"]), (&[], &[])]
+        {
+            assert_eq!(repeated(names.iter().map(|name| (*name).to_owned()).collect()), expected, "{names:?}");
+        }
+    }
 
     #[test]
     fn a_component_that_is_configured_otherwise_is_told_from_one_that_is_not() {

@@ -2,6 +2,7 @@
 
 mod access;
 mod buckets;
+mod interfaces;
 mod logs;
 mod metrics;
 mod traces;
@@ -76,6 +77,10 @@ impl Glass {
             Look::Workload { component, credentials } => workloads::workload(&mut scene, component, &credentials).await,
             Look::Replicas { counted } => workloads::replicas(&mut scene, &counted).await?,
             Look::Modules { roles } => workloads::modules(&mut scene, &roles).await?,
+            Look::Interface { interface, at, receivers_of } => {
+                interfaces::spoken(&mut scene, interface, at, receivers_of).await?
+            }
+            Look::Stores { asked } => buckets::stores(&mut scene, &asked).await?,
             Look::Access { owners, buckets, probe } => access::probe(&mut scene, &owners, &buckets, &probe).await,
         };
         let received = ports.clock.now();

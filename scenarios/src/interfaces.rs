@@ -1,0 +1,106 @@
+//! The rows of the API matrix: each protocol is spoken where the design says, and not at the address of another row.
+
+use harness_core::{
+    catalogue::Target,
+    observation::Look,
+    ports::{Component, Interface},
+    scenario::Scenario,
+    stage::{Claim, Resource},
+    verdict::{Check, Rule},
+};
+use serde_json::json;
+
+use crate::written_here;
+
+/// A row: its scenario and clause, its protocol, its address in the cluster (design.md, "API"), and another row's address, where the
+/// protocol is not spoken.
+struct Row {
+    name: &'static str,
+    clause: &'static str,
+    interface: Interface,
+    address: &'static str,
+    elsewhere: Interface,
+    needs: &'static [Component],
+    reads: &'static [Resource],
+}
+
+const ROWS: [Row; 6] = [
+    Row {
+        name: "loki-answers-queries",
+        clause: "API-1/endpoint",
+        interface: Interface::LogQueries,
+        address: "loki-gateway.monitoring.svc:3100",
+        elsewhere: Interface::LogPushes,
+        needs: &[Component::LokiRead],
+        reads: &[Resource::Loki],
+    },
+    Row {
+        name: "loki-takes-grpc",
+        clause: "API-2/endpoint",
+        interface: Interface::LogPushes,
+        address: "loki-gateway.monitoring.svc:9095",
+        elsewhere: Interface::LogQueries,
+        needs: &[Component::LokiWrite],
+        reads: &[Resource::Loki],
+    },
+    Row {
+        name: "tempo-answers-otlp",
+        clause: "API-3/endpoint",
+        interface: Interface::SpanPushes,
+        address: "tempo.monitoring.svc:4317",
+        elsewhere: Interface::TraceQueries,
+        needs: &[Component::Tempo],
+        reads: &[Resource::Tempo],
+    },
+    Row {
+        name: "tempo-answers-queries",
+        clause: "API-4/endpoint",
+        interface: Interface::TraceQueries,
+        address: "tempo.monitoring.svc:3200",
+        elsewhere: Interface::SpanPushes,
+        needs: &[Component::Tempo],
+        reads: &[Resource::Tempo],
+    },
+    Row {
+        name: "mimir-answers-remote-write",
+        clause: "API-5/endpoint",
+        interface: Interface::SamplePushes,
+        address: "mimir-gateway.monitoring.svc:8080",
+        elsewhere: Interface::TraceQueries,
+        needs: &[Component::Mimir, Component::Tempo],
+        reads: &[Resource::Mimir, Resource::Tempo],
+    },
+    Row {
+        name: "mimir-answers-queries",
+        clause: "API-6/endpoint",
+        interface: Interface::SampleQueries,
+        address: "mimir-gateway.monitoring.svc:8080",
+        elsewhere: Interface::TraceQueries,
+        needs: &[Component::Mimir, Component::Tempo],
+        reads: &[Resource::Mimir, Resource::Tempo],
+    },
+];
+
+pub(crate) fn all() -> Result<Vec<Scenario>, String> {
+    ROWS.into_iter().map(spoken).collect()
+}
+
+fn spoken(row: Row) -> Result<Scenario, String> {
+    let Row { name, clause, interface, address, elsewhere, needs, reads } = row;
+    let scenario = Scenario::new(name, written_here!(), &[clause], move |stage| async move {
+        let mut rules = vec![Rule::new("protocol spoken", "answered", Check::Is(json!(true)))];
+        // Locally the port that the system gave stands for the address: no name of the cluster resolves there.
+        if matches!(stage.target(), Target::Kind | Target::Cluster) {
+            rules.push(Rule::new("address", "address", Check::Is(json!(address))));
+        }
+        let names: Vec<String> = rules.iter().map(|rule| rule.name.clone()).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let clause = stage.expect_state(clause, rules)?;
+        let look = |at| Look::Interface { interface, at, receivers_of: None };
+        stage.control(&clause, "the address of another row", &names, look(elsewhere)).await?;
+        stage.look_once(&clause, look(interface)).await?;
+        Ok(())
+    })?;
+    let claims: Vec<Claim> = reads.iter().map(|resource| Claim::read(*resource)).collect();
+    Ok(scenario.tagged(&["interfaces"]).claiming(&claims).needing(needs))
+}
