@@ -10,10 +10,12 @@ mod logs_push;
 mod logs_recover;
 mod logs_start;
 mod metrics_push;
+mod metrics_recover;
 mod metrics_store;
 mod secrets;
 mod shapes;
 mod traces_push;
+mod traces_recover;
 mod traces_store;
 
 use harness_core::scenario::Scenario;
@@ -41,6 +43,8 @@ pub fn all() -> Result<Vec<Scenario>, String> {
         buckets::all()?,
         secrets::all()?,
         logs_recover::all()?,
+        traces_recover::all()?,
+        metrics_recover::all()?,
         logs_start::all()?,
         architecture::all()?,
         interfaces::all()?,

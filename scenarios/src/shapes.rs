@@ -1,7 +1,7 @@
 //! The stimuli that scenarios share: small, and with every oddity that a store must keep.
 
 use harness_core::{
-    signal::Sample,
+    signal::{Sample, Signal},
     stage::{Stage, StageError, Stimulus},
     stimulus::{
         Batch, Origin,
@@ -31,6 +31,29 @@ pub(crate) fn spans(stage: &Stage, name: &str) -> Result<Stimulus, StageError> {
 /// Series of floats and native histograms, in one push.
 pub(crate) fn samples(stage: &Stage, name: &str) -> Result<Stimulus, StageError> {
     stage.stimulus(name, vec![Batch::Series(series_of(stage, name))], Vec::new())
+}
+
+/// Records for two pushes, one before something happens and one after; a trace is in one of them, whole.
+pub(crate) fn in_two(stage: &Stage, name: &str, signal: Signal) -> Result<Stimulus, StageError> {
+    let origin = origin(stage, name);
+    let parts = match signal {
+        Signal::Logs => {
+            let mut first = logs::entries(&origin, &LogShape::default());
+            let second = first.split_off(first.len() / 2);
+            [Batch::Logs(first), Batch::Logs(second)]
+        }
+        Signal::Traces => {
+            let mut first = traces::spans(&origin, &TraceShape { traces: 4 });
+            let second = first.split_off(2 * traces::SPANS_PER_TRACE);
+            [Batch::Traces(first), Batch::Traces(second)]
+        }
+        Signal::Metrics => {
+            let mut first = series_of(stage, name);
+            let second = first.split_off(first.len() / 2);
+            [Batch::Series(first), Batch::Series(second)]
+        }
+    };
+    stage.stimulus(name, parts.into(), Vec::new())
 }
 
 /// As [`samples`], and a second push that breaks the rules of the protocol: a label whose name no series may have.

@@ -160,6 +160,9 @@ impl Query for StackQuery {
                 self.loki.log_entries(selector, *start_ns, *end_ns, *store_only).await
             }
             QueryRequest::Trace { trace_id, source } => self.tempo.trace(trace_id, *source).await,
+            QueryRequest::TraceSearch { attributes, start_s, end_s } => {
+                self.tempo.search(attributes, *start_s, *end_s).await
+            }
             QueryRequest::Samples { selector, start_ms, end_ms } => {
                 self.mimir.samples(selector, *start_ms, *end_ms).await
             }

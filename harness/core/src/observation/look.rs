@@ -161,6 +161,20 @@ pub enum Look {
         /// The role that a component should have, with the component that is asked for it.
         roles: Vec<(String, Component)>,
     },
+    /// Which traces a search by attributes finds.
+    TraceSearch {
+        /// Attributes that one of a trace's spans must have, all of them.
+        attributes: Labels,
+        /// First second, inclusive.
+        start_s: i64,
+        /// Last second, exclusive.
+        end_s: i64,
+    },
+    /// What components' containers are given, and how much memory their pods use.
+    Resources {
+        /// The component whose name the facts have, with the one that is asked for it.
+        asked: Vec<(Component, Component)>,
+    },
     /// Whether a protocol of the API matrix is spoken at an address of it.
     Interface {
         /// The protocol.
@@ -207,6 +221,8 @@ impl Look {
             | Self::Workload { .. }
             | Self::Replicas { .. }
             | Self::Modules { .. }
+            | Self::TraceSearch { .. }
+            | Self::Resources { .. }
             | Self::Interface { .. }
             | Self::Stores { .. }
             | Self::Access { .. } => Oracle::State,

@@ -37,6 +37,15 @@ pub enum QueryRequest {
         /// Where to look.
         source: TraceSource,
     },
+    /// The traces with a span that has these attributes (TraceQL).
+    TraceSearch {
+        /// Names without scope, and values.
+        attributes: Labels,
+        /// First second, inclusive.
+        start_s: i64,
+        /// Last second, exclusive.
+        end_s: i64,
+    },
     /// All raw samples of the series with these labels, as stored (remote read).
     Samples {
         /// Labels that a series must have.

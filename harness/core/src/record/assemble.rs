@@ -112,6 +112,7 @@ pub fn assemble(entries: &[Entry], whole: bool) -> RunRecord {
                     expectation: expectation.clone(),
                     bucket: bucket.clone(),
                     ledger: Ledger::default(),
+                    lost: None,
                     prediction: None,
                     controls: Vec::new(),
                     observations: Vec::new(),
@@ -147,6 +148,13 @@ pub fn assemble(entries: &[Entry], whole: bool) -> RunRecord {
             Event::Complained { clause, lines } => {
                 if let Some(case) = record.cases.get_mut(clause) {
                     case.problems.clone_from(lines);
+                }
+            }
+            Event::Lost { clauses } => {
+                for clause in clauses {
+                    if let Some(case) = record.cases.get_mut(clause) {
+                        case.lost = Some(entry.at);
+                    }
                 }
             }
             Event::Moved { clauses, evidence } => {

@@ -140,6 +140,11 @@ pub enum Event {
         /// The lines, oldest first.
         lines: Vec<LogLine>,
     },
+    /// A component is about to be lost; what these clauses wait for is waited for from now on.
+    Lost {
+        /// The clauses.
+        clauses: Vec<ClauseId>,
+    },
     /// A component was stopped or started.
     Moved {
         /// The clauses it was done for.

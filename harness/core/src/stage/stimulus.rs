@@ -5,7 +5,7 @@ use crate::{
     formats::tsdb_block::without_empty_buckets,
     observation::Look,
     signal::{Labels, LogEntry, Sample, SampleValue, Signal, Span},
-    stimulus::Batch,
+    stimulus::{Batch, traces},
 };
 
 /// Records that one scenario sends, with what is needed to find exactly them again.
@@ -110,6 +110,26 @@ impl Stimulus {
     /// The look through a reader that cannot ask an ingester. Metrics have none on a running Mimir: theirs is the plain query.
     pub fn by_store_only_query(&self) -> Look {
         self.query(true)
+    }
+
+    /// The search for the traces of the stimulus called `name` of the run `run`, in the time of this one; for traces.
+    pub fn search(&self, run: &str, name: &str) -> Look {
+        let attributes = [(traces::RUN, run), (traces::STIMULUS, name)];
+        Look::TraceSearch {
+            attributes: attributes.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+            start_s: self.since_ns() / 1_000_000_000,
+            end_s: (self.last_ns + MARGIN_NS) / 1_000_000_000,
+        }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The ids of its traces, in order.
+    pub fn trace_ids(&self) -> &[String] {
+        &self.trace_ids
     }
 
     /// The look at the chunks that index objects in the bucket list; for logs.

@@ -1,4 +1,5 @@
 use std::{
+    ops::Range,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -194,8 +195,18 @@ impl Stage {
 
     /// Sends the stimulus by `route`: each part once, its intent recorded first.
     pub async fn push(&self, route: Route, stimulus: &Stimulus) -> Result<(), StageError> {
-        self.progress(format!("pushes {} records", stimulus.count()))?;
-        for (number, part) in stimulus.parts.iter().enumerate() {
+        self.push_parts(route, stimulus, 0..stimulus.parts.len()).await
+    }
+
+    /// Sends one part of the stimulus by `route`, counted from 0. Parts are sent in their order.
+    pub async fn push_part(&self, route: Route, stimulus: &Stimulus, number: usize) -> Result<(), StageError> {
+        self.push_parts(route, stimulus, number..number + 1).await
+    }
+
+    async fn push_parts(&self, route: Route, stimulus: &Stimulus, parts: Range<usize>) -> Result<(), StageError> {
+        let wanted = || stimulus.parts.iter().enumerate().filter(|(number, _)| parts.contains(number));
+        self.progress(format!("pushes {} records", wanted().map(|(_, part)| part.batch.len()).sum::<usize>()))?;
+        for (number, part) in wanted() {
             let push = LedgerEntry {
                 route,
                 first: part.first,
@@ -226,7 +237,7 @@ impl Stage {
             return self.judge(&watched.clause);
         }
         let case = self.case(&watched.clause)?;
-        let begun = case.ledger.last_answered().unwrap_or_else(|| self.now());
+        let begun = case.clock_start().unwrap_or_else(|| self.now());
         let deadline = begun.after(case.limit());
         self.progress(format!("looks for {} records, until {deadline}", watched.stimulus.count()))?;
         match self.look_until_each_said_yes(&watched.clause, watched.looks.clone(), deadline).await {
@@ -388,6 +399,12 @@ impl Stage {
         Ok(())
     }
 
+    /// Kills components, one after the other; for `clauses` time counts from now on.
+    pub async fn lose(&self, components: &[Component], clauses: &[&ClauseId]) -> Result<(), StageError> {
+        self.record(Event::Lost { clauses: clauses.iter().map(|clause| (*clause).clone()).collect() })?;
+        self.stop(components, Stop::Kill, clauses).await
+    }
+
     /// Starts components that are stopped, without the local state that they had, in the order given.
     pub async fn start_anew(&self, components: &[Component], clauses: &[&ClauseId]) -> Result<(), StageError> {
         for component in components {
@@ -453,8 +470,13 @@ impl Stage {
         }
     }
 
-    /// Shows that no record of `lost` is found by query: none had been persisted when everything was lost.
-    pub async fn still_absent(&self, watched: &Watched, lost: &Stimulus) -> Result<(), StageError> {
+    /// Shows that no record of `lost` is found by query: none had been persisted when everything was lost. Where some had, as they can
+    /// when a node asks a process to end before it kills it, there is nothing to show.
+    pub async fn lost_for_good(&self, watched: &Watched, lost: &Stimulus, flushed: bool) -> Result<(), StageError> {
+        if flushed {
+            let found = "found that what was to be lost had been flushed while its process was killed";
+            return self.progress(found.to_owned());
+        }
         let observation = Glass::new(lost.by_query()).look(self.ports(), self.keeper()).await?;
         let control = Control {
             name: "records that were not persisted when everything was lost".to_owned(),

@@ -7,7 +7,7 @@ use crate::{
     catalogue::ClauseId,
     ledger::Ledger,
     observation::{Observation, Oracle},
-    ports::LogLine,
+    ports::{LogLine, Tick},
     signal::Signal,
 };
 
@@ -157,6 +157,9 @@ pub struct Case {
     pub bucket: Option<String>,
     /// What was sent.
     pub ledger: Ledger,
+    /// When a component was about to be lost, where the time from then on counts and not that from the push.
+    #[serde(default)]
+    pub lost: Option<Tick>,
     /// What the configuration lets expect.
     pub prediction: Option<Prediction>,
     /// Looks at states in which the check has to say no.
@@ -170,7 +173,19 @@ pub struct Case {
 }
 
 impl Case {
-    /// How long after the last answer a yes is waited for: the bound, which a forced clause does not decide; without one, twice what
+    /// From when on it is waited for: the loss of a component where there was one, else the answer to the last push.
+    pub fn clock_start(&self) -> Option<Tick> {
+        self.lost.or(self.ledger.last_answered())
+    }
+
+    /// Whether an observation says something of what is waited for: after a loss, an answer from before it does not. What lies in the
+    /// bucket is not lost with a component.
+    pub fn counts(&self, observation: &Observation) -> bool {
+        let in_bucket = matches!(observation.look.oracle(), Oracle::Objects | Oracle::Index);
+        in_bucket || self.lost.is_none_or(|lost| observation.sent >= lost)
+    }
+
+    /// How long after [`Case::clock_start`] a yes is waited for: the bound, which a forced clause does not decide; without one, twice what
     /// the configuration lets expect, and never less than patience.
     pub fn limit(&self) -> Duration {
         let expected = self.prediction.as_ref().map_or(0.0, |prediction| prediction.latency.latest_s);

@@ -312,7 +312,8 @@ impl<'a> Timeline<'a> {
     fn of(oracle: Oracle, case: &'a Case, sent: &Sent<'_>, bodies: &dyn Bodies) -> Result<Self, BodyError> {
         let mut timeline =
             Self { oracle, last_no: None, last_clear_no: None, first_yes: None, objections: Vec::new(), blind: false };
-        for observation in case.observations.iter().filter(|observation| observation.look.oracle() == oracle) {
+        let counts = |observation: &&Observation| observation.look.oracle() == oracle && case.counts(observation);
+        for observation in case.observations.iter().filter(counts) {
             let objections = sent.differences(observation, bodies)?;
             if objections.is_empty() {
                 timeline.first_yes = Some(observation);
@@ -333,7 +334,7 @@ impl<'a> Timeline<'a> {
 
     /// How long after the last answer the last no was sent.
     fn waited(&self, case: &Case) -> Option<Duration> {
-        Some(self.last_no?.since(case.ledger.last_answered()?))
+        Some(self.last_no?.since(case.clock_start()?))
     }
 }
 
@@ -341,12 +342,12 @@ impl<'a> Timeline<'a> {
 fn latency_of(case: &Case, last_no: Option<Tick>, first_yes: Option<Tick>) -> Option<Latency> {
     let predicted = case.prediction.as_ref().map(|prediction| prediction.latency);
     let bound_s = case.bound.filter(|_| !case.forced).map(|bound| bound.as_secs_f64());
-    let (Some(first_sent), Some(last_answered)) = (case.ledger.first_sent(), case.ledger.last_answered()) else {
+    let (Some(earliest), Some(latest)) = (case.lost.or(case.ledger.first_sent()), case.clock_start()) else {
         return predicted.map(|predicted| Latency { lower_s: 0.0, upper_s: None, bound_s, predicted: Some(predicted) });
     };
     Some(Latency {
-        lower_s: last_no.map_or(0.0, |no| no.since(last_answered).as_secs_f64()),
-        upper_s: first_yes.map(|yes| yes.since(first_sent).as_secs_f64()),
+        lower_s: last_no.map_or(0.0, |no| no.since(latest).as_secs_f64()),
+        upper_s: first_yes.map(|yes| yes.since(earliest).as_secs_f64()),
         bound_s,
         predicted,
     })

@@ -51,6 +51,7 @@ impl Scene {
                 },
                 bucket: Some("loki-chunks".into()),
                 ledger: Ledger::default(),
+                lost: None,
                 prediction: None,
                 controls: Vec::new(),
                 observations: Vec::new(),
@@ -108,6 +109,20 @@ impl Scene {
 
     fn answered(&mut self, outcome: PushOutcome) {
         self.pushed(0, 3, false, Some(outcome));
+    }
+
+    /// A component was lost at `at` seconds, and queries decide.
+    fn lost(at: f64) -> Self {
+        let mut scene = Self::new();
+        scene.case.lost = Some(seconds(at));
+        if let Expectation::Records { decisive, oracles, .. } = &mut scene.case.expectation {
+            *decisive = Oracle::Query;
+            *oracles = vec![Oracle::Query];
+        }
+        for control in &mut scene.case.controls {
+            control.observation.look = look_of(Oracle::Query);
+        }
+        scene
     }
 
     /// The only push: records `first..=last`, sent at 10 s, answered at 11 s.
@@ -1076,4 +1091,38 @@ proptest! {
         let late = VirtualStack { latency: stack.bound.mul_f64(1.3), ..quick }.run();
         prop_assert_eq!(late.verdict, Verdict::Fail, "{:?}", late);
     }
+}
+
+#[test]
+fn what_was_answered_before_a_loss_says_nothing_of_after_it() {
+    let mut scene = Scene::lost(100.0);
+    scene.look_all(Oracle::Query, 99.0);
+    assert_ne!(scene.judged().verdict, Verdict::Pass);
+    scene.look(Oracle::Query, 110.0, &[]);
+    scene.look_all(Oracle::Query, 120.0);
+    let judgement = scene.judged();
+    assert_eq!(judgement.verdict, Verdict::Pass);
+    let latency = judgement.latency.unwrap();
+    assert_eq!((latency.lower_s, latency.upper_s), (10.0, Some(20.0)));
+}
+
+#[test]
+fn a_component_that_never_comes_back_fails_at_the_bound() {
+    let bound = BOUND.as_secs_f64();
+    for (last_no, verdict) in
+        [(bound - 1.0, Verdict::Inconclusive), (bound, Verdict::Fail), (bound + 1.0, Verdict::Fail)]
+    {
+        let mut scene = Scene::lost(100.0);
+        scene.look(Oracle::Query, 100.0 + last_no, &[]);
+        assert_eq!(scene.judged().verdict, verdict, "{last_no}");
+    }
+}
+
+#[test]
+fn what_lies_in_the_bucket_is_not_lost_with_a_component() {
+    let mut scene = Scene::lost(100.0);
+    scene.oracles(&[Oracle::Query, Oracle::Objects]);
+    scene.look_all(Oracle::Objects, 50.0);
+    scene.look_all(Oracle::Query, 120.0);
+    assert_eq!(scene.judged().verdict, Verdict::Pass);
 }

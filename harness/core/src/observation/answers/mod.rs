@@ -10,7 +10,7 @@ pub use logs::{LOG_ENTRIES_LIMIT, log_entries};
 pub use metrics::samples;
 pub use promql::promql_samples;
 pub use services::services;
-pub use traces::spans;
+pub use traces::{spans, trace_ids};
 
 use thiserror::Error;
 

@@ -1,8 +1,11 @@
+use std::collections::BTreeSet;
+
 use opentelemetry_proto::tonic::{
     common::v1::{AnyValue, KeyValue, any_value::Value},
     trace::v1::{Span as WireSpan, TracesData},
 };
 use prost::Message;
+use serde::Deserialize;
 
 use super::AnswerError;
 use crate::signal::{AttributeValue, Attributes, Span, SpanEvent, SpanLink};
@@ -39,6 +42,25 @@ pub fn spans(body: &[u8]) -> Result<Vec<Span>, AnswerError> {
         }
     }
     Ok(spans)
+}
+
+/// The ids of the traces in an answer of Tempo's `/api/search`, 32 hex digits each, in order, each once.
+pub fn trace_ids(body: &[u8]) -> Result<Vec<String>, AnswerError> {
+    #[derive(Deserialize)]
+    struct Answer {
+        #[serde(default)]
+        traces: Vec<Trace>,
+    }
+    #[derive(Deserialize)]
+    struct Trace {
+        #[serde(rename = "traceID")]
+        trace_id: String,
+    }
+    let answer: Answer =
+        serde_json::from_slice(body).map_err(|error| AnswerError::new("body", "traces as JSON", error))?;
+    // Tempo leaves out the zeros that an id begins with (`util.TraceIDToHexString`).
+    let ids: BTreeSet<String> = answer.traces.into_iter().map(|trace| format!("{:0>32}", trace.trace_id)).collect();
+    Ok(ids.into_iter().collect())
 }
 
 fn record(span: WireSpan, resource: &Attributes) -> Result<Span, AnswerError> {

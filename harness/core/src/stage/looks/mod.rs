@@ -77,6 +77,10 @@ impl Glass {
             Look::Workload { component, credentials } => workloads::workload(&mut scene, component, &credentials).await,
             Look::Replicas { counted } => workloads::replicas(&mut scene, &counted).await?,
             Look::Modules { roles } => workloads::modules(&mut scene, &roles).await?,
+            Look::TraceSearch { attributes, start_s, end_s } => {
+                traces::search(&mut scene, attributes, start_s, end_s).await?
+            }
+            Look::Resources { asked } => workloads::resources(&mut scene, &asked).await,
             Look::Interface { interface, at, receivers_of } => {
                 interfaces::spoken(&mut scene, interface, at, receivers_of).await?
             }

@@ -2,13 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::json;
+
 use super::{Cache, Decoded, Scene, Told};
 use crate::{
     formats::tempo_block::{self, BlockFile, BlockKey, TempoObject, TraceId},
-    observation::{Evidence, EvidenceKind, answers},
-    ports::{PortError, Principal, QueryRequest, TraceSource},
+    observation::{Evidence, EvidenceKind, Facts, answers},
+    ports::{Component, PortError, Principal, QueryRequest, TraceSource},
     record::RecordError,
-    signal::Span,
+    signal::{Labels, Span},
 };
 
 /// The tenant of a Tempo without multitenancy.
@@ -46,6 +48,24 @@ pub(super) async fn blocks(
         }
     }
     cache.tell(scene)
+}
+
+/// Facts: `found` (the ids of the traces that a search finds, in order).
+pub(super) async fn search(
+    scene: &mut Scene<'_>,
+    attributes: Labels,
+    start_s: i64,
+    end_s: i64,
+) -> Result<Told, RecordError> {
+    let answer = match scene.ports.query.query(&QueryRequest::TraceSearch { attributes, start_s, end_s }).await {
+        Ok(answer) if answer.status == 200 => answer,
+        Ok(answer) => return scene.refused(answer),
+        Err(error) => return Ok(Told::Failed(error)),
+    };
+    match scene.read(answer, answers::trace_ids)? {
+        Ok(found) => Ok(scene.facts(Facts::from([("found".to_owned(), json!(found))]))),
+        Err(reason) => Ok(Told::Failed(PortError::Refused { target: Component::Tempo.to_string(), reason })),
+    }
 }
 
 async fn block_spans(

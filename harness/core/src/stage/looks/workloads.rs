@@ -100,6 +100,34 @@ pub(super) async fn replicas(scene: &mut Scene<'_>, counted: &[Counted]) -> Resu
     Ok(scene.facts(facts))
 }
 
+/// Facts: for each component, `COMPONENT.memory limits`, `COMPONENT.memory requests` (bytes) and `COMPONENT.cpu requests` (thousandths of
+/// a core), each the value of every container that goes on running; a container that is not given one tells `null`.
+pub(super) async fn resources(scene: &mut Scene<'_>, asked: &[(Component, Component)]) -> Told {
+    let mut facts = Facts::new();
+    for (named, component) in asked {
+        let workload = match known(scene, *component).await {
+            Ok(workload) => workload,
+            Err(error) => return Told::Failed(error),
+        };
+        let pods = workload.pods.iter().filter(|pod| !pod.ending);
+        let given: Vec<_> = pods.flat_map(|pod| &pod.containers).filter(|container| !container.init).collect();
+        let mut tell = |what: &str, values: Vec<Option<u64>>| facts.insert(format!("{named}.{what}"), json!(values));
+        tell("memory limits", given.iter().map(|container| container.memory_limit).collect());
+        tell("memory requests", given.iter().map(|container| container.memory_request).collect());
+        tell("cpu requests", given.iter().map(|container| container.cpu_request_millis).collect());
+        let mut used = Evidence::new(EvidenceKind::Process, scene.keeper.unix_ns());
+        used.component = Some(component.to_string());
+        used.request = Some(format!("working set of {component}"));
+        used.excerpt = Some(match scene.ports.workloads.working_set(*component).await {
+            Ok(pods) => pods.iter().map(|(pod, bytes)| format!("{pod}: {bytes} bytes")).collect::<Vec<_>>().join(", "),
+            // Not every cluster tells it, and nothing is decided by it.
+            Err(error) => error.to_string(),
+        });
+        scene.evidence.push(used);
+    }
+    scene.facts(facts)
+}
+
 /// Facts: for each role, `ROLE.target` and `ROLE.modules` (those that run).
 pub(super) async fn modules(scene: &mut Scene<'_>, roles: &[(String, Component)]) -> Result<Told, RecordError> {
     let mut facts = Facts::new();

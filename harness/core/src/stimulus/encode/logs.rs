@@ -84,7 +84,8 @@ pub fn selector(labels: &Labels) -> String {
     text
 }
 
-fn quote(value: &str, text: &mut String) {
+/// `value` as a string of the query languages: Go's rules of quoting.
+pub(super) fn quote(value: &str, text: &mut String) {
     text.push('"');
     for character in value.chars() {
         match character {

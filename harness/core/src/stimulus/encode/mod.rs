@@ -9,7 +9,7 @@ mod traces;
 
 pub use logs::{loki_json, loki_protobuf, loki_push_request, selector};
 pub use metrics::{remote_read_request, remote_write_v1, remote_write_v2, write_request_v1, write_request_v2};
-pub use traces::otlp_request;
+pub use traces::{otlp_request, traceql};
 
 use thiserror::Error;
 

@@ -5,8 +5,9 @@ use opentelemetry_proto::tonic::{
     trace::v1::{ResourceSpans, ScopeSpans, Span as WireSpan, Status, span},
 };
 
+use super::logs::quote;
 use super::{EncodeError, grouped};
-use crate::signal::{AttributeValue, Attributes, SignalRecord, Span};
+use crate::signal::{AttributeValue, Attributes, Labels, SignalRecord, Span};
 
 /// The message of OTLP's `TraceService/Export`: one `ResourceSpans` a resource (opentelemetry-proto, `trace.proto`).
 pub fn otlp_request(spans: &[Span]) -> Result<ExportTraceServiceRequest, EncodeError> {
@@ -106,6 +107,16 @@ fn any_value(value: &AttributeValue) -> AnyValue {
     AnyValue { value }
 }
 
+/// TraceQL for the traces that have a span with all of `attributes`, whatever their scope.
+pub fn traceql(attributes: &Labels) -> String {
+    let conditions = attributes.iter().map(|(name, value)| {
+        let mut condition = format!(".{name} = ");
+        quote(value, &mut condition);
+        condition
+    });
+    format!("{{ {} }}", conditions.collect::<Vec<_>>().join(" && "))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -138,5 +149,12 @@ mod tests {
             assert_eq!(error.record, broken.identity());
         }
         assert!(otlp_request(&[span]).is_ok());
+    }
+
+    #[test]
+    fn attributes_are_conditions_on_one_span() {
+        let attributes = [("lgtm.run", "r1"), ("lgtm.stimulus", "a\"b")];
+        let attributes = attributes.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        assert_eq!(traceql(&attributes), r#"{ .lgtm.run = "r1" && .lgtm.stimulus = "a\"b" }"#);
     }
 }
