@@ -1,6 +1,8 @@
 //! What the design decided is what runs: one replica each, Loki in three roles, Tempo and Mimir in one process, and credentials out of the
 //! environment.
 
+use std::collections::BTreeSet;
+
 use harness_core::{
     catalogue::Target,
     observation::{AskedStore, Counted, Look},
@@ -24,9 +26,15 @@ pub(crate) fn all() -> Result<Vec<Scenario>, String> {
         a_bucket_and_a_key_each()?,
         one_replica_each()?,
         credentials_from_the_environment()?,
+        sized("loki-sized", "TREE-resources/loki", &LOKI, &[Component::Tempo; 3], [200, 512, 1536])?,
+        sized("tempo-sized", "TREE-resources/tempo", &[Component::Tempo], &[Component::Mimir], [100, 256, 1024])?,
+        sized("mimir-sized", "TREE-resources/mimir", &[Component::Mimir], &[Component::Tempo], [200, 512, 1536])?,
     ])
 }
 
+/// Bytes.
+const MEBIBYTE: u64 = 1024 * 1024;
+const LOKI: [Component; 3] = [Component::LokiWrite, Component::LokiRead, Component::LokiBackend];
 const TEMPO_MODULES: [&str; 5] = ["distributor", "ingester", "querier", "query-frontend", "compactor"];
 const MIMIR_MODULES: [&str; 6] =
     ["distributor-service", "ingester-service", "querier", "query-frontend", "store-gateway", "compactor"];
@@ -239,6 +247,51 @@ fn one_replica_each() -> Result<Scenario, String> {
         .tagged(&["architecture", "kubernetes"])
         .claiming(&[Claim::read(Resource::Loki), Claim::read(Resource::Tempo), Claim::read(Resource::Mimir)])
         .needing(&COMPONENTS.map(|(component, ..)| component))
+        .only_on(&[Target::Kind, Target::Cluster]))
+}
+
+/// Each component's container requests what the design says and is limited as it says: `figures` are thousandths of a core, MiB requested
+/// and MiB at most. `others`, which the design gives other figures, show that the check can say no.
+fn sized(
+    name: &'static str,
+    clause: &'static str,
+    components: &'static [Component],
+    others: &'static [Component],
+    figures: [u64; 3],
+) -> Result<Scenario, String> {
+    let [cpu, requested, limit] = figures;
+    let scenario = Scenario::new(name, written_here!(), &[clause], move |stage| async move {
+        let demands =
+            [("cpu requests", cpu), ("memory requests", requested * MEBIBYTE), ("memory limits", limit * MEBIBYTE)];
+        let rules: Vec<Rule> = components
+            .iter()
+            .flat_map(|component| {
+                demands.map(|(what, figure)| {
+                    let fact = format!("{component}.{what}");
+                    Rule::new(&format!("{what} of {component}"), &fact, Check::Is(json!([figure])))
+                })
+            })
+            .collect();
+        let names: Vec<String> = rules.iter().map(|rule| rule.name.clone()).collect();
+        let clause = stage.expect_state(clause, rules)?;
+        let look = |asked: &[Component]| Look::Resources {
+            asked: components.iter().copied().zip(asked.iter().copied()).collect(),
+        };
+        stage.control(&clause, "components that are sized otherwise", &words(&names), look(others)).await?;
+        stage.look_once(&clause, look(components)).await?;
+        Ok(())
+    })?;
+    let resources = components.iter().chain(others).map(|component| match component {
+        Component::Tempo => Resource::Tempo,
+        Component::Mimir => Resource::Mimir,
+        _ => Resource::Loki,
+    });
+    let claims: BTreeSet<Claim> = resources.map(Claim::read).collect();
+    Ok(scenario
+        .tagged(&["architecture", "kubernetes"])
+        .claiming(&claims.into_iter().collect::<Vec<_>>())
+        .needing(components)
+        .needing(others)
         .only_on(&[Target::Kind, Target::Cluster]))
 }
 
