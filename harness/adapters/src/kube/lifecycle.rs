@@ -263,6 +263,10 @@ fn names(pods: &[&Pod]) -> String {
 /// gives them a second or two. How they took it stands in the proof: exit code 137 is a kill, 0 an end in good order.
 #[async_trait]
 impl Lifecycle for Cluster {
+    fn is_at_hand(&self) -> bool {
+        true
+    }
+
     async fn stop(&self, component: Component, how: Stop) -> Result<ProcessProof, PortError> {
         Ok(self.stopped(component, how).await?)
     }

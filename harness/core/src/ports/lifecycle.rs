@@ -104,6 +104,9 @@ pub enum StoreKeys {
 /// Starts and stops components.
 #[async_trait]
 pub trait Lifecycle: Send + Sync {
+    /// Whether there is a way to stop and start components at all. One that was refused the right to is told by each call.
+    fn is_at_hand(&self) -> bool;
+
     /// Stops a component and returns when it has ended.
     async fn stop(&self, component: Component, how: Stop) -> Result<ProcessProof, PortError>;
 

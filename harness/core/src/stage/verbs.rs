@@ -134,6 +134,11 @@ impl Stage {
         self.inner.context.info.profile == "fast"
     }
 
+    /// Whether persistence is brought about by a restart rather than waited for: under short timers, where something can be restarted.
+    pub fn forces(&self) -> bool {
+        self.is_fast() && self.ports().lifecycle.is_at_hand()
+    }
+
     /// Now on the wall clock, nanoseconds since the Unix epoch.
     pub fn unix_ns(&self) -> i64 {
         self.ports().clock.unix_ns()

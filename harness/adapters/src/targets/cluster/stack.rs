@@ -32,6 +32,10 @@ impl ClusterStack {
 
 #[async_trait]
 impl Lifecycle for ClusterStack {
+    fn is_at_hand(&self) -> bool {
+        self.cluster.is_some()
+    }
+
     async fn stop(&self, component: Component, how: Stop) -> Result<ProcessProof, PortError> {
         self.cluster()?.stop(component, how).await
     }

@@ -465,6 +465,10 @@ fn allocated(folder: &Path) -> io::Result<u64> {
 
 #[async_trait]
 impl Lifecycle for LocalStack {
+    fn is_at_hand(&self) -> bool {
+        true
+    }
+
     async fn stop(&self, component: Component, how: Stop) -> Result<ProcessProof, PortError> {
         self.proof(component, &Request::Stop { component, how }).await
     }
