@@ -3,6 +3,7 @@
 mod architecture;
 mod buckets;
 pub mod cli;
+mod clients;
 pub mod criteria;
 mod logs_index;
 mod logs_push;
@@ -42,6 +43,7 @@ pub fn all() -> Result<Vec<Scenario>, String> {
         logs_recover::all()?,
         logs_start::all()?,
         architecture::all()?,
+        clients::all()?,
     ];
     Ok(files.into_iter().flatten().collect())
 }

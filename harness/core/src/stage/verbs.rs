@@ -189,6 +189,9 @@ impl Stage {
 
     /// Sends the stimulus by `route`: each part once, its intent recorded first.
     pub async fn push(&self, route: Route, stimulus: &Stimulus) -> Result<(), StageError> {
+        if let Some(reason) = self.ports().push.missing(route) {
+            return Err(StageError::blocked(reason));
+        }
         self.progress(format!("pushes {} records", stimulus.count()))?;
         for (number, part) in stimulus.parts.iter().enumerate() {
             let push = LedgerEntry {
