@@ -6,7 +6,7 @@ use harness_core::{
     scenario::Scenario,
     signal::Signal,
     stage::{Claim, Resource, Stage, StageError, Stimulus},
-    stimulus::Route,
+    stimulus::{Route, traces::Vocabulary},
 };
 
 use crate::{shapes, written_here};
@@ -19,22 +19,48 @@ struct Client {
     name: &'static str,
     /// The clause of the pipeline.
     clause: &'static str,
-    /// The clause of the row of the API matrix.
-    row: &'static str,
+    /// The clause of the row of the API matrix, where one is about it.
+    row: Option<&'static str>,
     route: Route,
     signal: Signal,
     stimulus: fn(&Stage, &str) -> Result<Stimulus, StageError>,
 }
 
 pub(crate) fn all() -> Result<Vec<Scenario>, String> {
-    [Client {
-        name: "logs-promtail",
-        clause: "AC-lgtm-001-02/agent",
-        row: "API-2/client",
-        route: Route::Promtail,
-        signal: Signal::Logs,
-        stimulus: shapes::log_entries,
-    }]
+    [
+        Client {
+            name: "logs-promtail",
+            clause: "AC-lgtm-001-02/agent",
+            row: Some("API-2/client"),
+            route: Route::Promtail,
+            signal: Signal::Logs,
+            stimulus: shapes::log_entries,
+        },
+        Client {
+            name: "traces-otel-sdk",
+            clause: "AC-lgtm-002-02/sdk",
+            row: None,
+            route: Route::OtelSdk,
+            signal: Signal::Traces,
+            stimulus: |stage, name| shapes::spans_in(stage, name, Vocabulary::Sdk),
+        },
+        Client {
+            name: "traces-otel-cli",
+            clause: "AC-lgtm-002-02/client",
+            row: Some("API-3/client"),
+            route: Route::OtelCli,
+            signal: Signal::Traces,
+            stimulus: |stage, name| shapes::spans_in(stage, name, Vocabulary::CommandLine),
+        },
+        Client {
+            name: "metrics-prometheus",
+            clause: "AC-lgtm-003-02/prometheus",
+            row: Some("API-5/client"),
+            route: Route::Prometheus,
+            signal: Signal::Metrics,
+            stimulus: shapes::samples_ahead,
+        },
+    ]
     .into_iter()
     .map(delivered)
     .collect()
@@ -42,16 +68,17 @@ pub(crate) fn all() -> Result<Vec<Scenario>, String> {
 
 fn delivered(client: Client) -> Result<Scenario, String> {
     let Client { name, clause, row, route, signal, stimulus } = client;
-    let scenario = Scenario::new(name, written_here!(), &[clause, row], move |stage| async move {
+    let covers: Vec<&str> = [Some(clause), row].into_iter().flatten().collect();
+    let scenario = Scenario::new(name, written_here!(), &covers, move |stage| async move {
         let records = stimulus(&stage, name)?;
         let looks = match signal {
             Signal::Metrics => vec![records.by_query(), records.by_promql()],
             Signal::Logs | Signal::Traces => vec![records.in_objects(), records.by_query()],
         };
-        let expected = [
-            stage.expect(clause, &records, looks, false).await?,
-            stage.expect(row, &records, vec![records.by_query()], false).await?,
-        ];
+        let mut expected = vec![stage.expect(clause, &records, looks, false).await?];
+        if let Some(row) = row {
+            expected.push(stage.expect(row, &records, vec![records.by_query()], false).await?);
+        }
         for watched in &expected {
             stage.absent(watched).await?;
         }

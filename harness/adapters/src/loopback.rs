@@ -21,3 +21,15 @@ pub(crate) fn free_port(taken: &BTreeSet<u16>) -> Option<u16> {
         .map(|offset| CANDIDATES.start + offset)
         .find(|port| !taken.contains(port) && TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_free_port_is_no_candidate_for_connections_and_not_taken() {
+        let all_but_one: BTreeSet<u16> = CANDIDATES.filter(|port| *port != 31_999).collect();
+        assert!(free_port(&BTreeSet::new()).is_some_and(|port| CANDIDATES.contains(&port)));
+        assert!(free_port(&all_but_one).is_none_or(|port| port == 31_999));
+    }
+}

@@ -101,6 +101,9 @@ impl Push for StackPush {
             (Route::RemoteWriteV1, Batch::Series(samples)) => self.mimir.push_v1(samples).await,
             (Route::RemoteWriteV2, Batch::Series(samples)) => self.mimir.push_v2(samples).await,
             (Route::Promtail, Batch::Logs(entries)) => Ok(self.clients.promtail(entries).await),
+            (Route::OtelSdk, Batch::Traces(spans)) => Ok(self.clients.otel_sdk(spans).await),
+            (Route::OtelCli, Batch::Traces(spans)) => Ok(self.clients.otel_cli(spans).await),
+            (Route::Prometheus, Batch::Series(samples)) => Ok(self.clients.prometheus(samples).await),
             (_, batch) => {
                 let reason = format!("not sent: {route:?} does not carry {:?}", batch.signal());
                 return self.unsent(receiver(route), reason);

@@ -165,7 +165,6 @@ mod tests {
         let mut ports = Ports::find(&Component::ALL, false).unwrap();
         let distinct: BTreeSet<u16> = ports.components.values().copied().collect();
         assert_eq!(distinct.len(), ports.components.len());
-        assert!(distinct.iter().all(|port| CANDIDATES.contains(port)));
         let before = ports.clone();
         ports.replace(Component::Tempo).unwrap();
         assert_ne!(ports.of(Component::Tempo, Socket::Http), before.of(Component::Tempo, Socket::Http));
