@@ -39,7 +39,8 @@ pub(crate) fn all() -> Result<Vec<Scenario>, String> {
                     "found that what was to be lost had been flushed while its process was killed".to_owned(),
                 )?;
             } else {
-                stage.still_absent(&recovered, &lost).await?;
+                let name = "records that were not persisted when everything was lost";
+                stage.still_absent(&recovered, &lost, name).await?;
             }
         }
         stage.decide(recovered.clause())?;

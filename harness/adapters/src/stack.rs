@@ -12,7 +12,7 @@ use harness_core::{
 use reqwest::header::ACCEPT;
 
 use crate::{
-    clients::{ClientPrograms, Clients},
+    clients::{Appended, ClientPrograms, Clients},
     http::{self, Http},
     loki::Loki,
     mimir::Mimir,
@@ -100,7 +100,12 @@ impl Push for StackPush {
             (Route::OtlpHttp, Batch::Traces(spans)) => self.tempo.push_http(spans).await,
             (Route::RemoteWriteV1, Batch::Series(samples)) => self.mimir.push_v1(samples).await,
             (Route::RemoteWriteV2, Batch::Series(samples)) => self.mimir.push_v2(samples).await,
-            (Route::Promtail, Batch::Logs(entries)) => Ok(self.clients.promtail(entries).await),
+            (Route::Promtail, Batch::Logs(entries)) => {
+                Ok(self.clients.promtail(entries, Appended::WhileFollowed).await)
+            }
+            (Route::EndedPromtail, Batch::Logs(entries)) => {
+                Ok(self.clients.promtail(entries, Appended::AfterItsEnd).await)
+            }
             (Route::OtelSdk, Batch::Traces(spans)) => Ok(self.clients.otel_sdk(spans).await),
             (Route::OtelCli, Batch::Traces(spans)) => Ok(self.clients.otel_cli(spans).await),
             (Route::Prometheus, Batch::Series(samples)) => Ok(self.clients.prometheus(samples).await),
@@ -120,7 +125,9 @@ impl Push for StackPush {
 /// Who takes what comes by `route`.
 fn receiver(route: Route) -> Component {
     match route {
-        Route::LokiHttpJson | Route::LokiHttpProtobuf | Route::LokiGrpc | Route::Promtail => Component::LokiWrite,
+        Route::LokiHttpJson | Route::LokiHttpProtobuf | Route::LokiGrpc | Route::Promtail | Route::EndedPromtail => {
+            Component::LokiWrite
+        }
         Route::OtlpGrpc | Route::OtlpHttp | Route::OtelSdk | Route::OtelCli => Component::Tempo,
         Route::RemoteWriteV1 | Route::RemoteWriteV2 | Route::Prometheus => Component::Mimir,
     }

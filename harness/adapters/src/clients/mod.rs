@@ -7,6 +7,8 @@ mod otel_sdk;
 mod prometheus;
 mod promtail;
 
+pub(crate) use promtail::Appended;
+
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
@@ -84,11 +86,11 @@ impl Clients {
     }
 
     /// Has a Promtail follow files, and appends `entries` to them.
-    pub(crate) async fn promtail(&self, entries: &[LogEntry]) -> PushAnswer {
+    pub(crate) async fn promtail(&self, entries: &[LogEntry], appended: Appended) -> PushAnswer {
         let request = format!("promtail {} -> {}/loki/api/v1/push", Program::Promtail.version(), public(&self.loki));
         let (loki, entries) = (self.loki.clone(), entries.to_vec());
         let work = move |program, clock: Arc<dyn Clock>| async move {
-            promtail::send(program, &loki, &entries, &*clock).await
+            promtail::send(program, &loki, &entries, appended, &*clock).await
         };
         self.send(Program::Promtail, Component::LokiWrite, request, work).await
     }
@@ -197,6 +199,11 @@ where
         .spawn(on_thread)
         .map_err(|error| format!("no thread for it: {error}"))?;
     answered.await.unwrap_or_else(|_| Err("its thread ended early".to_owned()))
+}
+
+/// Ends a client. It is killed when it is dropped as well; its end is waited for so that nothing of it outlives the answer.
+async fn end(client: &mut tokio::process::Child) -> Result<(), String> {
+    client.kill().await.map_err(|error| format!("it could not be ended: {error}"))
 }
 
 /// The last problems in a client's log, or its last lines, for the reason of a failure.

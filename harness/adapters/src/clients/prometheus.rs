@@ -25,7 +25,7 @@ use hyper::{
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use super::{Delivery, READY_LIMIT, SCHEDULE, SEND_LIMIT, complaints, counters::Counters};
+use super::{Delivery, READY_LIMIT, SCHEDULE, SEND_LIMIT, complaints, counters::Counters, end};
 use crate::{
     causes, loopback,
     process::{self, Start},
@@ -133,8 +133,7 @@ pub(super) async fn send(
         () = serving => return Err("its page was not served any more".to_owned()),
     };
     let sent = page.taken().ok_or_else(|| format!("it did not scrape: {}", complaints(&log)))?;
-    // It is killed when it is dropped; its end is waited for so that nothing of it outlives the answer.
-    prometheus.kill().await.map_err(|error| format!("it could not be ended: {error}"))?;
+    end(&mut prometheus).await?;
     Ok(Delivery { sent, outcome, said })
 }
 

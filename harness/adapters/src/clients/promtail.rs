@@ -15,7 +15,7 @@ use harness_core::{
 };
 use serde_json::{Value, json};
 
-use super::{Delivery, READY_LIMIT, SCHEDULE, SEND_LIMIT, complaints, counters::Counters};
+use super::{Delivery, READY_LIMIT, SCHEDULE, SEND_LIMIT, complaints, counters::Counters, end};
 use crate::{
     causes, loopback,
     process::{self, Start},
@@ -26,12 +26,22 @@ const FOLLOWED: &str = "promtail_files_active_total";
 const SENT: &str = "promtail_sent_entries_total";
 const DROPPED: &str = "promtail_dropped_entries_total";
 
+/// When the entries are appended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Appended {
+    /// While Promtail follows the files.
+    WhileFollowed,
+    /// When it does no more: nobody sends them.
+    AfterItsEnd,
+}
+
 /// Has the Promtail at `program` push `entries` to the Loki at `loki`, a base address: it follows empty files, one for each stream, to
 /// which the entries are then appended. Ends it when it has said of every entry what became of it.
 pub(super) async fn send(
     program: PathBuf,
     loki: &str,
     entries: &[LogEntry],
+    appended: Appended,
     clock: &dyn Clock,
 ) -> Result<Delivery, String> {
     let folder = tempfile::tempdir().map_err(|error| format!("a folder for its files: {error}"))?;
@@ -70,9 +80,16 @@ pub(super) async fn send(
         return Err(format!("{reason}: {}", complaints(&log)));
     }
 
+    if appended == Appended::AfterItsEnd {
+        end(&mut promtail).await?;
+    }
     let sent = clock.now();
     for file in files.values() {
         append(file).map_err(|error| format!("{}: {error}", file.path.display()))?;
+    }
+    if appended == Appended::AfterItsEnd {
+        let reason = "appended after Promtail had ended".to_owned();
+        return Ok(Delivery { sent, outcome: PushOutcome::Rejected { reason: reason.clone() }, said: reason });
     }
     let wanted = count(entries.len());
     let told = until(clock, SCHEDULE, clock.now().after(SEND_LIMIT), || async {
@@ -97,8 +114,7 @@ pub(super) async fn send(
             (PushOutcome::Unknown { reason }, said)
         }
     };
-    // It is killed when it is dropped; its end is waited for so that nothing of it outlives the answer.
-    promtail.kill().await.map_err(|error| format!("it could not be ended: {error}"))?;
+    end(&mut promtail).await?;
     Ok(Delivery { sent, outcome, said })
 }
 

@@ -451,14 +451,10 @@ impl Stage {
         }
     }
 
-    /// Shows that no record of `lost` is found by query: none had been persisted when everything was lost.
-    pub async fn still_absent(&self, watched: &Watched, lost: &Stimulus) -> Result<(), StageError> {
+    /// Shows that no record of `lost` is found by query; `name` says why none can be.
+    pub async fn still_absent(&self, watched: &Watched, lost: &Stimulus, name: &str) -> Result<(), StageError> {
         let observation = Glass::new(lost.by_query()).look(self.ports(), self.keeper()).await?;
-        let control = Control {
-            name: "records that were not persisted when everything was lost".to_owned(),
-            must_break: vec!["missing".to_owned()],
-            observation,
-        };
+        let control = Control { name: name.to_owned(), must_break: vec!["missing".to_owned()], observation };
         self.record(Event::Controlled { clause: watched.clause.clone(), control })
     }
 

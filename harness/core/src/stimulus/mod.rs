@@ -69,6 +69,8 @@ pub enum Route {
     RemoteWriteV2,
     /// Promtail, which follows files, a stream each, and pushes their lines to Loki by HTTP.
     Promtail,
+    /// Files that a Promtail followed, appended to after its end: nobody sends their lines.
+    EndedPromtail,
     /// The OpenTelemetry SDK and its own exporter, by OTLP/gRPC.
     OtelSdk,
     /// otel-cli, a call a span, by OTLP/gRPC.

@@ -53,6 +53,11 @@ impl Program {
     pub const ALL: [Self; 8] =
         [Self::Minio, Self::Mc, Self::Loki, Self::Tempo, Self::Mimir, Self::Prometheus, Self::Promtail, Self::OtelCli];
 
+    /// Whether it is a client of the stack and no part of it: needed by the scenarios that send by it alone.
+    pub fn is_client(self) -> bool {
+        matches!(self, Self::Prometheus | Self::Promtail | Self::OtelCli)
+    }
+
     /// The name of the program and of its module's folder.
     pub fn name(self) -> &'static str {
         match self {
@@ -82,7 +87,7 @@ impl Program {
     /// The program that sends what is sent by `route`, where that is not the harness itself.
     pub fn sending_by(route: Route) -> Option<Self> {
         match route {
-            Route::Promtail => Some(Self::Promtail),
+            Route::Promtail | Route::EndedPromtail => Some(Self::Promtail),
             Route::OtelCli => Some(Self::OtelCli),
             Route::Prometheus => Some(Self::Prometheus),
             Route::LokiHttpJson
