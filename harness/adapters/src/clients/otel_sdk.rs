@@ -275,7 +275,7 @@ mod tests {
     #[test]
     fn lists_are_of_one_type() {
         let (text, number) = (AttributeValue::String("a".to_owned()), AttributeValue::Int(1));
-        assert_eq!(list(&[number.clone()]), Some(Array::I64(vec![1])));
-        assert_eq!(list(&[text, number]), None);
+        assert_eq!(list(&[text, number.clone()]), None);
+        assert_eq!(list(&[number]), Some(Array::I64(vec![1])));
     }
 }

@@ -103,7 +103,7 @@ pub(super) async fn send(
         }
     });
     let (outcome, said) = match told.await {
-        Ended::Ready((dropped, said)) if dropped == 0.0 => (PushOutcome::Acked, said),
+        Ended::Ready((0.0, said)) => (PushOutcome::Acked, said),
         Ended::Ready((_, said)) => {
             let reason = format!("{said}: {}", complaints(&log));
             // A batch that Loki refuses for the sake of one entry may be there without it.

@@ -134,16 +134,18 @@ pub fn spans(origin: &Origin, shape: &TraceShape) -> Vec<Span> {
 impl Vocabulary {
     /// Takes from `span` what has no word.
     fn restrict(self, span: &mut Span) {
-        let (attribute, resource): (fn(&AttributeValue) -> bool, fn(&AttributeValue) -> bool) = match self {
-            Self::Otlp => return,
-            Self::Sdk => (in_sdk, in_sdk),
-            Self::CommandLine => (is_scalar, |value| matches!(value, AttributeValue::String(_))),
-        };
-        span.attributes.retain(|_, value| attribute(value));
-        span.resource.retain(|_, value| resource(value));
-        if self == Self::CommandLine {
-            span.events.clear();
-            span.links.clear();
+        match self {
+            Self::Otlp => {}
+            Self::Sdk => {
+                span.attributes.retain(|_, value| in_sdk(value));
+                span.resource.retain(|_, value| in_sdk(value));
+            }
+            Self::CommandLine => {
+                span.attributes.retain(|_, value| is_scalar(value));
+                span.resource.retain(|_, value| matches!(value, AttributeValue::String(_)));
+                span.events.clear();
+                span.links.clear();
+            }
         }
     }
 }
