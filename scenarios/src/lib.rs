@@ -3,6 +3,7 @@
 mod architecture;
 mod buckets;
 pub mod cli;
+mod clients;
 pub mod criteria;
 mod interfaces;
 mod logs_index;
@@ -48,6 +49,7 @@ pub fn all() -> Result<Vec<Scenario>, String> {
         logs_start::all()?,
         architecture::all()?,
         interfaces::all()?,
+        clients::all()?,
     ];
     Ok(files.into_iter().flatten().collect())
 }

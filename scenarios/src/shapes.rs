@@ -6,8 +6,8 @@ use harness_core::{
     stimulus::{
         Batch, Origin,
         logs::{self, LogShape},
-        series::{self, SeriesShape},
-        traces::{self, TraceShape},
+        series::{self, Floats, SeriesShape},
+        traces::{self, TraceShape, Vocabulary},
     },
 };
 
@@ -28,6 +28,26 @@ pub(crate) fn spans(stage: &Stage, name: &str) -> Result<Stimulus, StageError> {
     stage.stimulus(name, vec![Batch::Traces(spans)], Vec::new())
 }
 
+/// As [`spans`], for a sender that cannot express everything.
+pub(crate) fn spans_in(stage: &Stage, name: &str, vocabulary: Vocabulary) -> Result<Stimulus, StageError> {
+    let spans = traces::spans(&origin(stage, name), &TraceShape { traces: 2, vocabulary });
+    stage.stimulus(name, vec![Batch::Traces(spans)], Vec::new())
+}
+
+/// Series of floats for a Prometheus: as its text format tells them, and later than it takes one to start, for it writes nothing that
+/// is older than itself.
+pub(crate) fn samples_ahead(stage: &Stage, name: &str) -> Result<Stimulus, StageError> {
+    let shape = SeriesShape {
+        step_ms: 1_000,
+        ahead_ms: 60_000,
+        histograms: false,
+        floats: Floats::InText,
+        ..SeriesShape::default()
+    };
+    let samples = series::samples(&origin(stage, name), &shape);
+    stage.stimulus(name, vec![Batch::Series(samples)], Vec::new())
+}
+
 /// Series of floats and native histograms, in one push.
 pub(crate) fn samples(stage: &Stage, name: &str) -> Result<Stimulus, StageError> {
     stage.stimulus(name, vec![Batch::Series(series_of(stage, name))], Vec::new())
@@ -43,7 +63,7 @@ pub(crate) fn in_two(stage: &Stage, name: &str, signal: Signal) -> Result<Stimul
             [Batch::Logs(first), Batch::Logs(second)]
         }
         Signal::Traces => {
-            let mut first = traces::spans(&origin, &TraceShape { traces: 4 });
+            let mut first = traces::spans(&origin, &TraceShape { traces: 4, ..TraceShape::default() });
             let second = first.split_off(2 * traces::SPANS_PER_TRACE);
             [Batch::Traces(first), Batch::Traces(second)]
         }

@@ -1,12 +1,14 @@
 //! The only I/O of the harness against the stack: clients, targets, faults, settings. Must not judge what it sees.
 
 mod causes;
+pub mod clients;
 mod clock;
 pub mod faults;
 pub mod http;
 pub mod interfaces;
 pub mod kube;
 pub mod loki;
+mod loopback;
 pub mod mimir;
 mod outcome;
 mod process;

@@ -12,6 +12,7 @@ use harness_core::{
 use reqwest::header::ACCEPT;
 
 use crate::{
+    clients::{Appended, ClientPrograms, Clients},
     http::{self, Http},
     loki::Loki,
     mimir::Mimir,
@@ -46,6 +47,7 @@ pub struct StackPush {
     loki: Loki,
     tempo: Tempo,
     mimir: Mimir,
+    clients: Clients,
     clock: Arc<dyn Clock>,
 }
 
@@ -72,10 +74,11 @@ fn clients(endpoints: &Endpoints, http: &Http) -> (Loki, Tempo, Mimir) {
 }
 
 impl StackPush {
-    /// A sender to the stack at `endpoints`.
-    pub fn new(endpoints: &Endpoints, clock: Arc<dyn Clock>) -> Result<Self, PortError> {
+    /// A sender to the stack at `endpoints`, by its own encoders and by `programs`.
+    pub fn new(endpoints: &Endpoints, programs: ClientPrograms, clock: Arc<dyn Clock>) -> Result<Self, PortError> {
         let (loki, tempo, mimir) = clients(endpoints, &Http::new(Arc::clone(&clock))?);
-        Ok(Self { loki, tempo, mimir, clock })
+        let clients = Clients::new(endpoints, programs, Arc::clone(&clock));
+        Ok(Self { loki, tempo, mimir, clients, clock })
     }
 
     /// The answer to a push that never left the harness.
@@ -97,6 +100,15 @@ impl Push for StackPush {
             (Route::OtlpHttp, Batch::Traces(spans)) => self.tempo.push_http(spans).await,
             (Route::RemoteWriteV1, Batch::Series(samples)) => self.mimir.push_v1(samples).await,
             (Route::RemoteWriteV2, Batch::Series(samples)) => self.mimir.push_v2(samples).await,
+            (Route::Promtail, Batch::Logs(entries)) => {
+                Ok(self.clients.promtail(entries, Appended::WhileFollowed).await)
+            }
+            (Route::EndedPromtail, Batch::Logs(entries)) => {
+                Ok(self.clients.promtail(entries, Appended::AfterItsEnd).await)
+            }
+            (Route::OtelSdk, Batch::Traces(spans)) => Ok(self.clients.otel_sdk(spans).await),
+            (Route::OtelCli, Batch::Traces(spans)) => Ok(self.clients.otel_cli(spans).await),
+            (Route::Prometheus, Batch::Series(samples)) => Ok(self.clients.prometheus(samples).await),
             (_, batch) => {
                 let reason = format!("not sent: {route:?} does not carry {:?}", batch.signal());
                 return self.unsent(receiver(route), reason);
@@ -104,14 +116,20 @@ impl Push for StackPush {
         };
         answer.unwrap_or_else(|error| self.unsent(receiver(route), format!("not sent: {error}")))
     }
+
+    fn missing(&self, route: Route) -> Option<String> {
+        self.clients.missing(route)
+    }
 }
 
 /// Who takes what comes by `route`.
 fn receiver(route: Route) -> Component {
     match route {
-        Route::LokiHttpJson | Route::LokiHttpProtobuf | Route::LokiGrpc => Component::LokiWrite,
-        Route::OtlpGrpc | Route::OtlpHttp => Component::Tempo,
-        Route::RemoteWriteV1 | Route::RemoteWriteV2 => Component::Mimir,
+        Route::LokiHttpJson | Route::LokiHttpProtobuf | Route::LokiGrpc | Route::Promtail | Route::EndedPromtail => {
+            Component::LokiWrite
+        }
+        Route::OtlpGrpc | Route::OtlpHttp | Route::OtelSdk | Route::OtelCli => Component::Tempo,
+        Route::RemoteWriteV1 | Route::RemoteWriteV2 | Route::Prometheus => Component::Mimir,
     }
 }
 

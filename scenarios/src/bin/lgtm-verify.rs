@@ -158,7 +158,7 @@ impl ClusterArguments {
             }
             None => ClusterFrom::Inside,
         };
-        ClusterOptions { target: Target::Cluster, from, namespace: self.namespace, endpoints }
+        ClusterOptions { target: Target::Cluster, from, namespace: self.namespace, endpoints, cache: None }
     }
 }
 

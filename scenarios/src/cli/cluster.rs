@@ -8,6 +8,7 @@ use std::{
 
 use harness_adapters::{
     causes,
+    clients::ClientPrograms,
     interfaces::StackInterfaces,
     kube::{Access, Cluster, KubeError},
     s3::S3,
@@ -46,6 +47,8 @@ pub struct ClusterOptions {
     pub namespace: String,
     /// Addresses used instead of the stack's own.
     pub endpoints: Vec<EndpointOverride>,
+    /// Where programs that send are kept once they are built; `None` where none can be.
+    pub cache: Option<PathBuf>,
 }
 
 /// From where a cluster is reached.
@@ -74,7 +77,13 @@ impl ClusterOptions {
         let (kubeconfig, state) = kind::find(folders).map_err(refused)?;
         let allowed = state.uid.into_iter().collect();
         let from = From::Outside { kubeconfig, context: None, allowed };
-        Ok(Self { target: Target::Kind, from, namespace: NAMESPACE.to_owned(), endpoints })
+        Ok(Self {
+            target: Target::Kind,
+            from,
+            namespace: NAMESPACE.to_owned(),
+            endpoints,
+            cache: Some(folders.cache.clone()),
+        })
     }
 }
 
@@ -91,6 +100,7 @@ pub(super) enum LeftOvers {
 pub(super) async fn open(
     options: &ClusterOptions,
     left_overs: LeftOvers,
+    clients: ClientPrograms,
     clock: Arc<dyn Clock>,
 ) -> Result<Session, CliError> {
     let refused = |error: &dyn std::error::Error| CliError::SetUp(causes(error));
@@ -133,7 +143,7 @@ pub(super) async fn open(
     let stack = Arc::new(ClusterStack::new(cluster, doors));
     let redactor = Redactor::new(facts.secrets.iter().map(String::as_str));
     let (profile, versions) = (facts.profile.clone(), facts.versions.clone());
-    let ports = ports(options, facts, stack, clock).map_err(|error| refused(&error))?;
+    let ports = ports(options, facts, stack, clients, clock).map_err(|error| refused(&error))?;
     Ok(Session { profile, versions, redactor, ports })
 }
 
@@ -148,13 +158,14 @@ fn ports(
     options: &ClusterOptions,
     facts: Facts,
     stack: Arc<ClusterStack>,
+    clients: ClientPrograms,
     clock: Arc<dyn Clock>,
 ) -> Result<Ports, PortError> {
     let doors = stack.doors();
     let own = |role| doors.roles.get(&role).cloned();
     let (endpoints, store) = reached(&options.endpoints, own, doors.admin.clone());
     let rows = rows(&endpoints, &store, &options.endpoints, &doors.names);
-    let push = StackPush::new(&endpoints, Arc::clone(&clock))?;
+    let push = StackPush::new(&endpoints, clients, Arc::clone(&clock))?;
     let query = StackQuery::new(&endpoints, Arc::clone(&clock))?;
     let store = S3::new(&store, REGION, facts.authority.as_ref(), facts.keys)?
         .keeping_incomplete_uploads(facts.incomplete_upload_expiry);

@@ -23,7 +23,8 @@ pub fn doctor(folders: &Folders) -> (String, bool) {
                 "has the kernel end the servers with their supervisor: install util-linux",
             ),
         },
-        Need { name: "servers", found: built(folders) },
+        Need { name: "servers", found: built(folders, &Selection::ALL.programs()) },
+        Need { name: "clients", found: built(folders, &clients()) },
         Need { name: "cache folder", found: writable(&folders.cache) },
         Need { name: "stack folder", found: writable(&folders.stack) },
         Need { name: "stack", found: stack(folders) },
@@ -49,9 +50,13 @@ fn version(program: &str, arguments: &[&str], purpose: &str) -> Result<String, S
     }
 }
 
-/// Servers that are not built yet are built when they are needed, so they are no lack.
-fn built(folders: &Folders) -> Result<String, String> {
-    let programs = Selection::ALL.programs();
+/// Programs that send and are no part of the stack.
+fn clients() -> Vec<Program> {
+    Program::ALL.into_iter().filter(|program| program.is_client()).collect()
+}
+
+/// Programs that are not built yet are built when they are needed, so they are no lack.
+fn built(folders: &Folders, programs: &[Program]) -> Result<String, String> {
     let missing: Vec<&str> = programs
         .iter()
         .filter(|program| {

@@ -10,7 +10,7 @@ use std::{
 };
 
 use futures::{StreamExt, TryStreamExt, stream};
-use harness_adapters::SystemClock;
+use harness_adapters::{SystemClock, clients::ClientPrograms};
 use harness_core::{
     ports::{ObjectSummary, Objects, PortError, Principal},
     record::RunInfo,
@@ -144,7 +144,8 @@ async fn with_store<T>(
     match place {
         Place::Local(options) => work(&local_store(&format!("s3://{}", from.bucket), &options.folders).await?).await,
         Place::Cluster(options) => {
-            let session = cluster::open(options, LeftOvers::Left, Arc::new(SystemClock::start())).await?;
+            let session =
+                cluster::open(options, LeftOvers::Left, ClientPrograms::new(), Arc::new(SystemClock::start())).await?;
             work(&*session.ports.objects).await
         }
     }

@@ -1,15 +1,24 @@
 //! A running stack, and the ports through which a run reaches it.
 
 use harness_adapters::causes;
-use std::{collections::BTreeMap, ffi::OsString, fmt, path::PathBuf, str::FromStr, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ffi::OsString,
+    fmt,
+    path::{Path, PathBuf},
+    str::FromStr,
+    sync::Arc,
+    time::Duration,
+};
 
-use futures::TryFutureExt;
+use futures::{FutureExt, TryFutureExt};
 use harness_adapters::{
     SystemClock,
+    clients::ClientPrograms,
     interfaces::{Address, StackInterfaces},
     s3::{Keys, S3},
     stack::{Endpoints, StackPush, StackQuery},
-    targets::blueprint::{Override, Profile, Programs, Progress, Role, build},
+    targets::blueprint::{Override, Profile, Program, Programs, Progress, Role, build},
     targets::local::{
         Down, Folders, Linger, LocalStack, Selection, StackSpec, StackState, Starter, UpError, down, down_if_idle,
         status, up,
@@ -165,10 +174,19 @@ impl Session {
         progress: &dyn Progress,
         interruption: &Interruption,
     ) -> Result<Self, CliError> {
+        let cache = match place {
+            Place::Local(options) => Some(&options.folders.cache),
+            Place::Cluster(options) => options.cache.as_ref(),
+        };
+        let clients = match cache {
+            Some(cache) => clients_of(scenarios, cache, &*clock, progress, interruption).await?,
+            None => ClientPrograms::new(),
+        };
         match place {
-            Place::Local(options) => Self::local(options, scenarios, clock, progress, interruption).await,
+            Place::Local(options) => Self::local(options, scenarios, clients, clock, progress, interruption).await,
             Place::Cluster(options) => {
-                interruption.or("while the cluster was reached", cluster::open(options, LeftOvers::Mended, clock)).await
+                let reached = cluster::open(options, LeftOvers::Mended, clients, clock);
+                interruption.or("while the cluster was reached", reached).await
             }
         }
     }
@@ -178,6 +196,7 @@ impl Session {
     async fn local(
         options: &LocalOptions,
         scenarios: &[Scenario],
+        clients: ClientPrograms,
         clock: Arc<dyn Clock>,
         progress: &dyn Progress,
         interruption: &Interruption,
@@ -199,7 +218,7 @@ impl Session {
             profile: stack.state().profile.name().to_owned(),
             versions,
             redactor,
-            ports: ports(options, stack, clock)?,
+            ports: ports(options, stack, clients, clock)?,
         })
     }
 }
@@ -271,6 +290,29 @@ async fn built(
     interruption.or(BUILDING, building.map_err(|error| CliError::SetUp(causes(&error)))).await
 }
 
+/// The programs by which `scenarios` send, built where they are not yet. One that cannot be built is told to the scenario that needs it,
+/// which is blocked; the others go on.
+async fn clients_of(
+    scenarios: &[Scenario],
+    cache: &Path,
+    clock: &dyn Clock,
+    progress: &dyn Progress,
+    interruption: &Interruption,
+) -> Result<ClientPrograms, CliError> {
+    let wanted: BTreeSet<Program> =
+        scenarios.iter().flat_map(|scenario| &scenario.senders).copied().filter_map(Program::sending_by).collect();
+    let mut clients = ClientPrograms::new();
+    for program in wanted {
+        let building = build(std::slice::from_ref(&program), cache, clock, progress).map(Ok);
+        let built = interruption.or(BUILDING, building).await?;
+        let path = built
+            .map_err(|error| causes(&error))
+            .and_then(|programs| programs.get(&program).cloned().ok_or_else(|| format!("{program} was not built")));
+        clients.insert(program, path);
+    }
+    Ok(clients)
+}
+
 /// What scenarios need of the stack; the object store always is.
 fn selection_of(scenarios: &[Scenario]) -> Selection {
     let needs = |wanted: &[Component]| {
@@ -335,7 +377,12 @@ pub(super) fn rows(
     ])
 }
 
-fn ports(options: &LocalOptions, stack: Arc<LocalStack>, clock: Arc<dyn Clock>) -> Result<Ports, CliError> {
+fn ports(
+    options: &LocalOptions,
+    stack: Arc<LocalStack>,
+    clients: ClientPrograms,
+    clock: Arc<dyn Clock>,
+) -> Result<Ports, CliError> {
     let state = stack.state();
     let mut endpoints = options.endpoints.clone();
     if let Some(interposer) = &options.interposer {
@@ -353,7 +400,7 @@ fn ports(options: &LocalOptions, stack: Arc<LocalStack>, clock: Arc<dyn Clock>) 
         .keeping_incomplete_uploads(state.incomplete_upload_expiry.clone());
     let interfaces = StackInterfaces::new(rows, store.clone(), Arc::clone(&clock)).map_err(refused)?;
     Ok(Ports {
-        push: Arc::new(StackPush::new(&endpoints, Arc::clone(&clock)).map_err(refused)?),
+        push: Arc::new(StackPush::new(&endpoints, clients, Arc::clone(&clock)).map_err(refused)?),
         query: Arc::new(StackQuery::new(&endpoints, Arc::clone(&clock)).map_err(refused)?),
         interfaces: Arc::new(interfaces),
         objects: Arc::new(store),

@@ -48,4 +48,7 @@ pub struct PushAnswer {
 pub trait Push: Send + Sync {
     /// Sends `batch` by `route`, once.
     async fn push(&self, route: Route, batch: &Batch) -> PushAnswer;
+
+    /// What is missing to send by `route` at all: the program of a sender that is not the harness itself.
+    fn missing(&self, route: Route) -> Option<String>;
 }

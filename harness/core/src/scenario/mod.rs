@@ -14,6 +14,7 @@ use crate::{
     ports::Component,
     signal::Signal,
     stage::{Claim, Stage, StageError},
+    stimulus::Route,
 };
 
 /// When a scenario is driven among the others.
@@ -44,6 +45,8 @@ pub struct Scenario {
     pub claims: Vec<Claim>,
     /// The components that have to be up.
     pub needs: Vec<Component>,
+    /// How it sends, where the sender is a program that has to be there before.
+    pub senders: Vec<Route>,
     /// When it is driven.
     pub order: Order,
     /// The targets that it can be driven on; empty for every one that can show its clauses.
@@ -73,6 +76,7 @@ impl Scenario {
             signal: None,
             claims: Vec::new(),
             needs: Vec::new(),
+            senders: Vec::new(),
             order: Order::Together,
             targets: Vec::new(),
             drive: Arc::new(move |stage| drive(stage).boxed()),
@@ -104,6 +108,13 @@ impl Scenario {
     #[must_use]
     pub fn needing(mut self, components: &[Component]) -> Self {
         self.needs.extend(components);
+        self
+    }
+
+    /// Says that it sends by `route`, whose sender is no part of the harness.
+    #[must_use]
+    pub fn sending_by(mut self, route: Route) -> Self {
+        self.senders.push(route);
         self
     }
 

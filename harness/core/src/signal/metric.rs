@@ -43,7 +43,7 @@ impl SampleValue {
 pub const STALE_MARKER: f64 = f64::from_bits(0x7ff0_0000_0000_0002);
 
 /// What Prometheus' JSON calls `NaN`, whatever bits it had (Prometheus `model/value`, `NormalNaN`).
-const NORMAL_NAN: f64 = f64::from_bits(0x7ff8_0000_0000_0001);
+pub const NORMAL_NAN: f64 = f64::from_bits(0x7ff8_0000_0000_0001);
 
 impl Sample {
     /// What PromQL's JSON tells of this sample; `None` for a stale marker, which it leaves out. A NaN loses its payload. Of a

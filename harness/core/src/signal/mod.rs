@@ -11,7 +11,9 @@ mod trace;
 pub use attribute::{AttributeValue, Attributes};
 pub use log::LogEntry;
 pub use mark::LineMark;
-pub use metric::{Histogram, HistogramKind, HistogramSpan, STALE_MARKER, Sample, SampleValue, format_float};
+pub use metric::{
+    Histogram, HistogramKind, HistogramSpan, NORMAL_NAN, STALE_MARKER, Sample, SampleValue, format_float,
+};
 pub use trace::{Span, SpanEvent, SpanLink};
 
 use std::collections::BTreeMap;

@@ -209,6 +209,9 @@ impl Stage {
     }
 
     async fn push_parts(&self, route: Route, stimulus: &Stimulus, parts: Range<usize>) -> Result<(), StageError> {
+        if let Some(reason) = self.ports().push.missing(route) {
+            return Err(StageError::blocked(reason));
+        }
         let wanted = || stimulus.parts.iter().enumerate().filter(|(number, _)| parts.contains(number));
         self.progress(format!("pushes {} records", wanted().map(|(_, part)| part.batch.len()).sum::<usize>()))?;
         for (number, part) in wanted() {
@@ -482,12 +485,14 @@ impl Stage {
             let found = "found that what was to be lost had been flushed while its process was killed";
             return self.progress(found.to_owned());
         }
+        let name = "records that were not persisted when everything was lost";
+        self.still_absent(watched, lost, name).await
+    }
+
+    /// Shows that no record of `lost` is found by query; `name` says why none can be.
+    pub async fn still_absent(&self, watched: &Watched, lost: &Stimulus, name: &str) -> Result<(), StageError> {
         let observation = Glass::new(lost.by_query()).look(self.ports(), self.keeper()).await?;
-        let control = Control {
-            name: "records that were not persisted when everything was lost".to_owned(),
-            must_break: vec!["missing".to_owned()],
-            observation,
-        };
+        let control = Control { name: name.to_owned(), must_break: vec!["missing".to_owned()], observation };
         self.record(Event::Controlled { clause: watched.clause.clone(), control })
     }
 

@@ -67,4 +67,14 @@ pub enum Route {
     RemoteWriteV1,
     /// Prometheus remote write 2.0.
     RemoteWriteV2,
+    /// Promtail, which follows files, a stream each, and pushes their lines to Loki by HTTP.
+    Promtail,
+    /// Files that a Promtail followed, appended to after its end: nobody sends their lines.
+    EndedPromtail,
+    /// The OpenTelemetry SDK and its own exporter, by OTLP/gRPC.
+    OtelSdk,
+    /// otel-cli, a call a span, by OTLP/gRPC.
+    OtelCli,
+    /// A Prometheus, which scrapes the samples from a page and writes them to Mimir.
+    Prometheus,
 }

@@ -5,7 +5,7 @@ use super::{
     Origin,
     origin::{Generator, UNICODE},
 };
-use crate::signal::{Histogram, HistogramKind, HistogramSpan, Labels, STALE_MARKER, Sample, SampleValue};
+use crate::signal::{Histogram, HistogramKind, HistogramSpan, Labels, NORMAL_NAN, STALE_MARKER, Sample, SampleValue};
 
 /// How many samples a series has, and how far apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,11 +16,25 @@ pub struct SeriesShape {
     pub step_ms: i64,
     /// Whether series of native histograms are among them.
     pub histograms: bool,
+    /// Which floats are among them.
+    pub floats: Floats,
+    /// Milliseconds that all samples lie behind where they would otherwise: with enough of them, a sender has time to begin before the
+    /// first.
+    pub ahead_ms: i64,
+}
+
+/// What floats the sender can express.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Floats {
+    /// All 2^64.
+    All,
+    /// What the text format of Prometheus has a word for: one NaN and no stale marker.
+    InText,
 }
 
 impl Default for SeriesShape {
     fn default() -> Self {
-        Self { samples: 16, step_ms: 5_000, histograms: true }
+        Self { samples: 16, step_ms: 5_000, histograms: true, floats: Floats::All, ahead_ms: 0 }
     }
 }
 
@@ -116,7 +130,7 @@ fn series(origin: &Origin, shape: &SeriesShape, kind: Kind, generator: &mut Gene
     labels.insert("place".to_owned(), generator.pick(UNICODE));
 
     let step = shape.step_ms.max(1);
-    let last = origin.now_ns.div_euclid(1_000_000) - MARGIN_MS - generator.offset(step);
+    let last = origin.now_ns.div_euclid(1_000_000) + shape.ahead_ms - MARGIN_MS - generator.offset(step);
     let count = i64::try_from(shape.samples).unwrap_or(i64::MAX);
     let first = last.saturating_sub(step.saturating_mul(count.saturating_sub(1)));
 
@@ -125,9 +139,17 @@ fn series(origin: &Origin, shape: &SeriesShape, kind: Kind, generator: &mut Gene
         .map(|number| Sample {
             labels: labels.clone(),
             timestamp_ms: first + number * step,
-            value: values.next(number, generator),
+            value: in_words(values.next(number, generator), shape.floats),
         })
         .collect()
+}
+
+/// The value, or the one NaN that a text can tell in the place of another.
+fn in_words(value: SampleValue, floats: Floats) -> SampleValue {
+    match (&value, floats) {
+        (SampleValue::Float { value: text, .. }, Floats::InText) if text == "NaN" => SampleValue::float(NORMAL_NAN),
+        _ => value,
+    }
 }
 
 /// Where one series stands.
@@ -245,7 +267,7 @@ mod tests {
         #[test]
         fn series_ascend_and_end_before_now(seed: u64, samples in 0_usize..40, step_ms in 0_i64..20_000) {
             let origin = Origin::example(seed);
-            let shape = SeriesShape { samples, step_ms, histograms: true };
+            let shape = SeriesShape { samples, step_ms, ..SeriesShape::default() };
             let made = super::samples(&origin, &shape);
             prop_assert_eq!(made.len(), samples * Kind::ALL.len());
             let mut newest = BTreeMap::new();
@@ -288,6 +310,22 @@ mod tests {
         for float in FLOATS {
             assert!(bits.contains(&format!("{:016x}", float.to_bits())), "{float}");
         }
+    }
+
+    #[test]
+    fn floats_for_a_text_have_one_nan_and_lie_ahead() {
+        let origin = Origin::example(1);
+        let shape = SeriesShape { floats: Floats::InText, ahead_ms: 600_000, ..SeriesShape::default() };
+        let made = samples(&origin, &shape);
+        assert!(made.iter().all(|sample| sample.timestamp_ms * 1_000_000 > origin.now_ns));
+        let nans: BTreeSet<_> = made
+            .iter()
+            .filter_map(|sample| match &sample.value {
+                SampleValue::Float { value, value_bits } if value == "NaN" => Some(value_bits.clone()),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(nans, [format!("{:016x}", NORMAL_NAN.to_bits())].into());
     }
 
     #[test]

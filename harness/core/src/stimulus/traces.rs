@@ -11,11 +11,25 @@ use crate::signal::{AttributeValue, Attributes, Span, SpanEvent, SpanLink};
 pub struct TraceShape {
     /// Traces in all.
     pub traces: usize,
+    /// What is said of each span.
+    pub vocabulary: Vocabulary,
+}
+
+/// What the sender of spans can express.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Vocabulary {
+    /// All of OTLP.
+    Otlp,
+    /// What the API of the OpenTelemetry SDKs has: no attribute of bytes, none of keys and values.
+    Sdk,
+    /// What a command line has: no lists among attributes, texts alone among a resource's, no events and no links. No checksum either,
+    /// for a text that could be a number becomes one.
+    CommandLine,
 }
 
 impl Default for TraceShape {
     fn default() -> Self {
-        Self { traces: 5 }
+        Self { traces: 5, vocabulary: Vocabulary::Otlp }
     }
 }
 
@@ -105,13 +119,44 @@ pub fn spans(origin: &Origin, shape: &TraceShape) -> Vec<Span> {
                 events: events(&mut content, start_ns, end_ns, index),
                 links,
             };
-            let sum = checksum(&span);
-            span.attributes.insert(CHECKSUM.to_owned(), AttributeValue::String(sum));
+            shape.vocabulary.restrict(&mut span);
+            if shape.vocabulary != Vocabulary::CommandLine {
+                let sum = checksum(&span);
+                span.attributes.insert(CHECKSUM.to_owned(), AttributeValue::String(sum));
+            }
             spans.push(span);
         }
         before = Some((trace_id, id(0)));
     }
     spans
+}
+
+impl Vocabulary {
+    /// Takes from `span` what has no word.
+    fn restrict(self, span: &mut Span) {
+        match self {
+            Self::Otlp => {}
+            Self::Sdk => {
+                span.attributes.retain(|_, value| in_sdk(value));
+                span.resource.retain(|_, value| in_sdk(value));
+            }
+            Self::CommandLine => {
+                span.attributes.retain(|_, value| is_scalar(value));
+                span.resource.retain(|_, value| matches!(value, AttributeValue::String(_)));
+                span.events.clear();
+                span.links.clear();
+            }
+        }
+    }
+}
+
+fn in_sdk(value: &AttributeValue) -> bool {
+    is_scalar(value) || matches!(value, AttributeValue::Array(_))
+}
+
+fn is_scalar(value: &AttributeValue) -> bool {
+    use AttributeValue::{Bool, Double, Int, String};
+    matches!(value, String(_) | Bool(_) | Int(_) | Double(_))
 }
 
 /// What a span says about its own content: CRC-32C, 8 lowercase hex digits, of its JSON without the attribute that holds it.
@@ -249,7 +294,7 @@ mod tests {
         #[test]
         fn every_span_is_whole_and_within_its_parent(seed: u64, traces in 0_usize..6) {
             let origin = Origin::example(seed);
-            let shape = TraceShape { traces };
+            let shape = TraceShape { traces, ..TraceShape::default() };
             let made = spans(&origin, &shape);
             prop_assert_eq!(made.len(), traces * SPANS_PER_TRACE);
             let by_id: BTreeMap<_, _> = made.iter().map(|span| ((&span.trace_id, &span.span_id), span)).collect();
@@ -272,8 +317,27 @@ mod tests {
     }
 
     #[test]
+    fn what_a_sender_has_no_word_for_is_left_out() {
+        let made = |vocabulary| spans(&Origin::example(1), &TraceShape { vocabulary, ..TraceShape::default() });
+        let attributes = |spans: &[Span]| -> Vec<AttributeValue> {
+            spans.iter().flat_map(|span| span.attributes.values().chain(span.resource.values())).cloned().collect()
+        };
+        let sdk = made(Vocabulary::Sdk);
+        assert!(sdk.iter().all(is_whole));
+        assert!(sdk.iter().any(|span| !span.links.is_empty()) && sdk.iter().any(|span| !span.events.is_empty()));
+        assert!(attributes(&sdk).iter().all(in_sdk));
+        assert!(attributes(&sdk).iter().any(|value| matches!(value, AttributeValue::Array(_))));
+        let flat = made(Vocabulary::CommandLine);
+        assert!(flat.iter().all(|span| span.links.is_empty() && span.events.is_empty()));
+        assert!(attributes(&flat).iter().all(is_scalar));
+        assert_eq!(flat.len(), sdk.len());
+    }
+
+    #[test]
     fn an_altered_span_is_not_whole() {
-        let Some(span) = spans(&Origin::example(1), &TraceShape { traces: 1 }).pop() else { panic!("no span") };
+        let Some(span) = spans(&Origin::example(1), &TraceShape { traces: 1, ..TraceShape::default() }).pop() else {
+            panic!("no span")
+        };
         assert!(!is_whole(&Span { name: "other".to_owned(), ..span.clone() }));
         assert!(!is_whole(&Span { end_ns: span.end_ns + 1, ..span.clone() }));
         let mut bare = span;

@@ -1,12 +1,12 @@
 use std::{fmt, fmt::Write as _};
 
-use harness_core::ports::Component;
+use harness_core::{ports::Component, stimulus::Route};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 /// A program of the stack, pinned as an ordinary Go module: `go.sum` verifies every file that goes into it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum Program {
     /// The object store.
     Minio,
@@ -22,6 +22,8 @@ pub enum Program {
     Prometheus,
     /// The agent that pushes to Loki as the design has it.
     Promtail,
+    /// The client that sends spans from a command line.
+    OtelCli,
 }
 
 /// The module of one program.
@@ -48,8 +50,13 @@ pub(in crate::targets) const BUILD_ARGUMENTS: [&str; 3] = ["-mod=readonly", "-bu
 
 impl Program {
     /// Every pinned program.
-    pub const ALL: [Self; 7] =
-        [Self::Minio, Self::Mc, Self::Loki, Self::Tempo, Self::Mimir, Self::Prometheus, Self::Promtail];
+    pub const ALL: [Self; 8] =
+        [Self::Minio, Self::Mc, Self::Loki, Self::Tempo, Self::Mimir, Self::Prometheus, Self::Promtail, Self::OtelCli];
+
+    /// Whether it is a client of the stack and no part of it: needed by the scenarios that send by it alone.
+    pub fn is_client(self) -> bool {
+        matches!(self, Self::Prometheus | Self::Promtail | Self::OtelCli)
+    }
 
     /// The name of the program and of its module's folder.
     pub fn name(self) -> &'static str {
@@ -61,6 +68,7 @@ impl Program {
             Self::Mimir => "mimir",
             Self::Prometheus => "prometheus",
             Self::Promtail => "promtail",
+            Self::OtelCli => "otel-cli",
         }
     }
 
@@ -73,6 +81,23 @@ impl Program {
             }
             Component::Tempo => Self::Tempo,
             Component::Mimir => Self::Mimir,
+        }
+    }
+
+    /// The program that sends what is sent by `route`, where that is not the harness itself.
+    pub fn sending_by(route: Route) -> Option<Self> {
+        match route {
+            Route::Promtail | Route::EndedPromtail => Some(Self::Promtail),
+            Route::OtelCli => Some(Self::OtelCli),
+            Route::Prometheus => Some(Self::Prometheus),
+            Route::LokiHttpJson
+            | Route::LokiHttpProtobuf
+            | Route::LokiGrpc
+            | Route::OtlpGrpc
+            | Route::OtlpHttp
+            | Route::OtelSdk
+            | Route::RemoteWriteV1
+            | Route::RemoteWriteV2 => None,
         }
     }
 
@@ -90,6 +115,9 @@ impl Program {
             ),
             Self::Promtail => {
                 pin!("promtail", "github.com/grafana/loki/v3", "github.com/grafana/loki/v3/clients/cmd/promtail")
+            }
+            Self::OtelCli => {
+                pin!("otel-cli", "github.com/equinix-labs/otel-cli", "github.com/equinix-labs/otel-cli")
             }
         }
     }
@@ -166,6 +194,7 @@ mod tests {
     fn versions_are_those_of_the_module_files() {
         assert_eq!(Program::Loki.version(), "v3.7.8");
         assert_eq!(Program::Promtail.version(), "v3.6.4");
+        assert_eq!(Program::OtelCli.version(), "v0.4.5");
         assert_eq!(Program::Loki.needs_go(), "1.26.5");
     }
 }

@@ -142,7 +142,7 @@ pub(in crate::targets) fn configuration(component: Component, plan: Plan<'_>) ->
         Program::Loki => LOKI,
         Program::Tempo => TEMPO,
         Program::Mimir => MIMIR,
-        Program::Minio | Program::Mc | Program::Prometheus | Program::Promtail => return Ok(None),
+        Program::Minio | Program::Mc | Program::Prometheus | Program::Promtail | Program::OtelCli => return Ok(None),
     };
     let text = fill_in(template, context(component, plan.surroundings))
         .map_err(|source| RenderError::Template { component, source })?;

@@ -5,10 +5,12 @@ use std::{
 };
 
 use harness_core::ports::Component;
-use rand::{TryRng, rngs::SysRng};
 use thiserror::Error;
 
-use crate::targets::blueprint::{Role, Sockets, Store, Surroundings};
+use crate::{
+    loopback,
+    targets::blueprint::{Role, Sockets, Store, Surroundings},
+};
 
 /// What a port is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,10 +21,6 @@ pub(super) enum Socket {
     OtlpGrpc,
     OtlpHttp,
 }
-
-/// Below the range from which systems take the ports of outgoing connections (32768 and up on Linux): a port found free
-/// here is not lost to a connection of another server before its owner listens on it.
-const CANDIDATES: std::ops::Range<u16> = 20_000..32_000;
 
 /// Why the stack has nowhere to listen.
 #[derive(Debug, Error)]
@@ -96,14 +94,7 @@ impl Ports {
 
     fn free(&self) -> Result<u16, PortsError> {
         let chosen: BTreeSet<u16> = self.components.values().copied().collect();
-        let width = CANDIDATES.end - CANDIDATES.start;
-        // Two stacks that look at the same time look in different places.
-        let start = SysRng.try_next_u32().map_or(0, |random| random % u32::from(width));
-        (0..u32::from(width))
-            .filter_map(|step| u16::try_from((start + step) % u32::from(width)).ok())
-            .map(|offset| CANDIDATES.start + offset)
-            .find(|port| !chosen.contains(port) && TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok())
-            .ok_or(PortsError::NoneFree)
+        loopback::free_port(&chosen).ok_or(PortsError::NoneFree)
     }
 
     /// The port of `component` for `socket`; 0 where it has none.
@@ -174,7 +165,6 @@ mod tests {
         let mut ports = Ports::find(&Component::ALL, false).unwrap();
         let distinct: BTreeSet<u16> = ports.components.values().copied().collect();
         assert_eq!(distinct.len(), ports.components.len());
-        assert!(distinct.iter().all(|port| CANDIDATES.contains(port)));
         let before = ports.clone();
         ports.replace(Component::Tempo).unwrap();
         assert_ne!(ports.of(Component::Tempo, Socket::Http), before.of(Component::Tempo, Socket::Http));

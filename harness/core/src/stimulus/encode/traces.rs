@@ -137,7 +137,9 @@ mod tests {
 
     #[test]
     fn broken_ids_and_times_have_no_wire_form() {
-        let span = traces::spans(&Origin::example(1), &traces::TraceShape { traces: 1 }).remove(0);
+        let span =
+            traces::spans(&Origin::example(1), &traces::TraceShape { traces: 1, ..traces::TraceShape::default() })
+                .remove(0);
         let text = String::from;
         for broken in [
             Span { trace_id: text("00ff"), ..span.clone() },
