@@ -41,6 +41,7 @@ pub(crate) fn all() -> Result<Vec<Scenario>, String> {
             stage.lose(&LOKI, &both).await?;
             let flushed = stage.is_in_the_bucket(&lost).await?;
             stage.start_anew(&LOKI, &both).await?;
+            stage.takes_pushes(&back, Signal::Logs).await?;
             stage.push_part(Route::LokiHttpJson, &renewed, 1).await?;
             stage.watch(&back).await?;
             stage.seen(&recovered, answers).await?;

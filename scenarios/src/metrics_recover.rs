@@ -23,6 +23,7 @@ pub(crate) fn all() -> Result<Vec<Scenario>, String> {
         if stage.seen(&back, vec![renewed.in_objects()]).await? {
             stage.lose(&[Component::Mimir], &[back.clause()]).await?;
             stage.start_anew(&[Component::Mimir], &[back.clause()]).await?;
+            stage.takes_pushes(&back, Signal::Metrics).await?;
             stage.push_part(Route::RemoteWriteV1, &renewed, 1).await?;
             stage.watch(&back).await?;
         }

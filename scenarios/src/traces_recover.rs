@@ -39,6 +39,7 @@ pub(crate) fn all() -> Result<Vec<Scenario>, String> {
             stage.lose(&[Component::Tempo], &clauses).await?;
             let flushed = stage.is_in_the_bucket(&lost).await?;
             stage.start_anew(&[Component::Tempo], &clauses).await?;
+            stage.takes_pushes(&back, Signal::Traces).await?;
             stage.push_part(Route::OtlpGrpc, &renewed, 1).await?;
             stage.watch(&back).await?;
             stage.seen(&restarted, answers).await?;

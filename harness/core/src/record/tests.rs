@@ -161,6 +161,7 @@ fn every_event() -> Vec<Event> {
             clause: clause(),
             lines: vec![LogLine { component: Component::LokiStoreReader, text: "level=error\u{1b}".into() }],
         },
+        Event::Lost { clauses: vec![clause()] },
         Event::Moved { clauses: vec![clause()], evidence: evidence(EvidenceKind::Process) },
         Event::Halted { clause: clause(), halt: Halt { kind: HaltKind::Blocked, reason: "no".into() } },
         Event::Halted { clause: clause(), halt: Halt { kind: HaltKind::Interrupted, reason: "no".into() } },

@@ -18,7 +18,9 @@ use crate::{
     ledger::LedgerEntry,
     observation::{Evidence, EvidenceKind, Look, Oracle, Seen},
     poll::{Ended, Schedule, Step, until},
-    ports::{Component, LogLine, PortError, Ports, Principal, ProcessProof, QueryRequest, Stop, StoreKeys, Tick},
+    ports::{
+        Component, Interface, LogLine, PortError, Ports, Principal, ProcessProof, QueryRequest, Stop, StoreKeys, Tick,
+    },
     prediction,
     record::{Entry, Event, RecordError, Recorder, Redactor, RunInfo, RunRecord, assemble},
     signal::Signal,
@@ -440,6 +442,32 @@ impl Stage {
             Ended::Ready(()) => Ok(()),
             Ended::TimedOut(reason) => Err(StageError::blocked(format!("{component} is not up: {reason}"))),
             Ended::Never(reason) => Err(StageError::blocked(format!("{component} is not up: {reason}"))),
+        }
+    }
+
+    /// Waits until pushes of `signal` are taken again where the design says, for as long as the time of `watched` runs. They are tried
+    /// without records: a component that says it is ready may not be reached yet by the name that clients use.
+    pub async fn takes_pushes(&self, watched: &Watched, signal: Signal) -> Result<(), StageError> {
+        let interface = match signal {
+            Signal::Logs => Interface::LogPushes,
+            Signal::Traces => Interface::SpanPushes,
+            Signal::Metrics => Interface::SamplePushes,
+        };
+        let case = self.case(&watched.clause)?;
+        let deadline = case.clock_start().unwrap_or_else(|| self.now()).after(case.limit());
+        self.progress(format!("waits for {interface}, until {deadline}"))?;
+        let ended = until(&*self.ports().clock, Schedule::default(), deadline, || async {
+            match self.ports().interfaces.speak(interface, interface).await {
+                Ok(spoken) if spoken.answered => Step::Ready(Ok(())),
+                Ok(spoken) => Step::NotYet(spoken.evidence.excerpt.unwrap_or_default()),
+                Err(error) => Step::Ready(Err(StageError::blocked(error.to_string()))),
+            }
+        })
+        .await;
+        match ended {
+            Ended::Ready(result) => result,
+            // What is sent then tells the same to the judge.
+            Ended::TimedOut(_) | Ended::Never(_) => Ok(()),
         }
     }
 
