@@ -77,7 +77,10 @@ pub(in crate::targets) async fn serve_grpc(listener: TcpListener, upstreams: Arc
 mod tests {
     use std::net::SocketAddr;
 
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpSocket,
+    };
 
     use super::*;
 
@@ -123,9 +126,10 @@ mod tests {
 
     #[tokio::test]
     async fn an_upstream_that_is_down_is_a_502_that_says_so() {
-        let closed = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        // Bound and not listening: it refuses, and nobody else can have the port meanwhile.
+        let closed = TcpSocket::new_v4().unwrap();
+        closed.bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let upstream = closed.local_addr().unwrap();
-        drop(closed);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let gateway = listener.local_addr().unwrap();
         let server = tokio::spawn(serve_http(listener, Arc::new(One(upstream))));
