@@ -82,7 +82,30 @@ const ROWS: [Row; 6] = [
 ];
 
 pub(crate) fn all() -> Result<Vec<Scenario>, String> {
-    ROWS.into_iter().map(spoken).collect()
+    ROWS.into_iter().map(spoken).chain([object_store()]).collect()
+}
+
+/// The store answers over TLS that is verified, and denies a request that nobody signed in S3's own form. A row in plain HTTP, where
+/// another server answers, shows that the check can say no. The local store speaks plain HTTP: there is nothing to look at.
+fn object_store() -> Result<Scenario, String> {
+    const CLAUSE: &str = "API-7/endpoint";
+    let scenario = Scenario::new("store-answers-s3", written_here!(), &[CLAUSE], |stage| async move {
+        let rules = vec![
+            Rule::new("S3 spoken", "answered", Check::Is(json!(true))),
+            Rule::new("verified TLS", "verified tls", Check::Is(json!(true))),
+        ];
+        let clause = stage.expect_state(CLAUSE, rules)?;
+        let look = |at| Look::Interface { interface: Interface::ObjectStore, at, receivers_of: None };
+        let must_break = ["S3 spoken", "verified TLS"];
+        stage.control(&clause, "a row in plain HTTP", &must_break, look(Interface::TraceQueries)).await?;
+        stage.look_once(&clause, look(Interface::ObjectStore)).await?;
+        Ok(())
+    })?;
+    Ok(scenario
+        .tagged(&["interfaces"])
+        .claiming(&[Claim::read(Resource::S3), Claim::read(Resource::Tempo)])
+        .needing(&[Component::Tempo])
+        .only_on(&[Target::Kind, Target::Cluster]))
 }
 
 fn spoken(row: Row) -> Result<Scenario, String> {

@@ -1,6 +1,6 @@
 //! HTTP, once: one request, one answer, with its place on the clock and the evidence of both. Must not know any system's API.
 
-use crate::causes;
+use crate::{causes, trust::Authority};
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
@@ -9,7 +9,7 @@ use harness_core::{
     ports::{Answer, Clock, Component, PortError, Tick},
 };
 use reqwest::{
-    Client, RequestBuilder, Url,
+    Certificate, Client, ClientBuilder, RequestBuilder, Url,
     header::{CONTENT_TYPE, HeaderMap},
     redirect,
 };
@@ -25,7 +25,11 @@ const EXCERPT: usize = 300;
 
 /// The client of every HTTP adapter: bounded in time, no proxies, no redirects, nothing sent twice.
 pub fn client() -> Result<Client, PortError> {
-    Client::builder()
+    built(Client::builder())
+}
+
+fn built(builder: ClientBuilder) -> Result<Client, PortError> {
+    builder
         .connect_timeout(CONNECT_TIMEOUT)
         .timeout(TOTAL_TIMEOUT)
         .no_proxy()
@@ -72,6 +76,15 @@ impl Http {
     /// A client of its own.
     pub fn new(clock: Arc<dyn Clock>) -> Result<Self, PortError> {
         Ok(Self { client: client()?, clock })
+    }
+
+    /// A client of its own that takes certificates of `authority` alone, where there is one.
+    pub fn trusting(authority: Option<&Authority>, clock: Arc<dyn Clock>) -> Result<Self, PortError> {
+        let Some(authority) = authority else { return Self::new(clock) };
+        let certificates = Certificate::from_pem_bundle(authority.pem()).map_err(|error| PortError::Unsupported {
+            reason: format!("no certificate authority: {}", causes(&error)),
+        })?;
+        Ok(Self { client: built(Client::builder().tls_certs_only(certificates))?, clock })
     }
 
     /// The clock that exchanges are timed by.

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use async_trait::async_trait;
 use harness_core::{
     observation::EvidenceKind,
-    ports::{Clock, Component, Interface, Interfaces, Objects, PortError, Principal, PushAnswer, PushOutcome, Spoken},
+    ports::{Clock, Component, Interface, Interfaces, PortError, PushAnswer, PushOutcome, Spoken},
     signal::Signal,
     stage::bucket_of,
     stimulus::encode::EncodeError,
@@ -13,11 +13,11 @@ use harness_core::{
 use serde_json::Value;
 
 use crate::{
-    http::{self, Exchange, Http},
+    http::{Exchange, Http},
     loki::Loki,
     mimir::Mimir,
-    s3::S3,
     tempo::Tempo,
+    trust::Authority,
 };
 
 /// Where a row is.
@@ -41,13 +41,16 @@ impl Address {
 pub struct StackInterfaces {
     http: Http,
     rows: BTreeMap<Interface, Address>,
-    store: S3,
 }
 
 impl StackInterfaces {
-    /// The rows at these addresses; `store` has the keys that the object store is asked with.
-    pub fn new(rows: BTreeMap<Interface, Address>, store: S3, clock: Arc<dyn Clock>) -> Result<Self, PortError> {
-        Ok(Self { http: Http::new(clock)?, rows, store })
+    /// The rows at these addresses; those that speak TLS have a certificate of `authority`, or of one that the system knows.
+    pub fn new(
+        rows: BTreeMap<Interface, Address>,
+        authority: Option<&Authority>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, PortError> {
+        Ok(Self { http: Http::trusting(authority, clock)?, rows })
     }
 
     /// `path` below `url` answers 200 with a JSON object that has `member`.
@@ -60,19 +63,15 @@ impl StackInterfaces {
         (answered, exchange)
     }
 
-    async fn list(&self, url: &str) -> Spoken {
-        let bucket = bucket_of(Signal::Logs);
-        let principal = Principal::Component(Component::LokiWrite);
-        let listed = self.store.elsewhere(url).list(principal, bucket, "").await;
-        let mut evidence = http::evidence(EvidenceKind::Listing, Component::Minio, self.http.clock());
-        evidence.request = Some(format!("list s3://{bucket} at {url} with the keys of {}", Component::LokiWrite));
-        evidence.excerpt = Some(match &listed {
-            Ok(objects) => format!("{} keys", objects.len()),
-            Err(error) => error.to_string(),
+    /// A request that nobody signed is denied, in S3's form.
+    async fn unsigned(&self, url: &str) -> (bool, Exchange) {
+        let request = self.http.get(&format!("{url}/{}?list-type=2", bucket_of(Signal::Logs)));
+        let exchange = self.http.send(EvidenceKind::Listing, Component::Minio, request).await;
+        let answered = exchange.reply.as_ref().is_ok_and(|reply| {
+            let body = String::from_utf8_lossy(&reply.body);
+            reply.status == 403 && body.contains("<Error>") && body.contains("<Code>AccessDenied</Code>")
         });
-        // The client takes no certificate that it cannot verify.
-        let verified_tls = listed.is_ok() && url.starts_with("https://");
-        Spoken { address: String::new(), answered: listed.is_ok(), verified_tls, evidence }
+        (answered, exchange)
     }
 }
 
@@ -94,7 +93,11 @@ impl Interfaces for StackInterfaces {
             Interface::LogPushes => pushed(Loki::new(http, url, url, url, None).push_grpc(&[]).await)?,
             Interface::SpanPushes => pushed(Tempo::new(http, url, url, url).push_grpc(&[]).await)?,
             Interface::SamplePushes => pushed(Mimir::new(http, url).push_v1(&[]).await)?,
-            Interface::ObjectStore => self.list(url).await,
+            Interface::ObjectStore => {
+                let spoken = asked(self.unsigned(url).await);
+                // The client takes no certificate that it cannot verify.
+                Spoken { verified_tls: spoken.answered && url.starts_with("https://"), ..spoken }
+            }
         };
         Ok(Spoken { address: address.name.clone(), ..spoken })
     }

@@ -92,14 +92,6 @@ impl S3 {
         })
     }
 
-    /// Asks the store at `endpoint` instead, with the same keys.
-    #[must_use]
-    pub fn elsewhere(&self, endpoint: &str) -> Self {
-        let moved = |client: &Client| Client::from_conf(client.config().to_builder().endpoint_url(endpoint).build());
-        let clients = self.clients.iter().map(|(principal, client)| (*principal, moved(client))).collect();
-        Self { clients, ..self.clone() }
-    }
-
     fn client(&self, principal: Principal) -> Result<&Client, PortError> {
         self.clients.get(&principal).ok_or_else(|| no_keys(principal))
     }

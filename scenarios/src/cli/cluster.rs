@@ -169,7 +169,7 @@ fn ports(
     let query = StackQuery::new(&endpoints, Arc::clone(&clock))?;
     let store = S3::new(&store, REGION, facts.authority.as_ref(), facts.keys)?
         .keeping_incomplete_uploads(facts.incomplete_upload_expiry);
-    let interfaces = StackInterfaces::new(rows, store.clone(), Arc::clone(&clock))?;
+    let interfaces = StackInterfaces::new(rows, facts.authority.as_ref(), Arc::clone(&clock))?;
     Ok(Ports {
         push: Arc::new(push),
         query: Arc::new(query),

@@ -398,7 +398,7 @@ fn ports(
     let store = S3::new(&store, REGION, None, principals)
         .map_err(refused)?
         .keeping_incomplete_uploads(state.incomplete_upload_expiry.clone());
-    let interfaces = StackInterfaces::new(rows, store.clone(), Arc::clone(&clock)).map_err(refused)?;
+    let interfaces = StackInterfaces::new(rows, None, Arc::clone(&clock)).map_err(refused)?;
     Ok(Ports {
         push: Arc::new(StackPush::new(&endpoints, clients, Arc::clone(&clock)).map_err(refused)?),
         query: Arc::new(StackQuery::new(&endpoints, Arc::clone(&clock)).map_err(refused)?),
