@@ -3,6 +3,7 @@
 mod causes;
 pub mod clients;
 mod clock;
+pub mod endpoints;
 pub mod faults;
 pub mod http;
 pub mod interfaces;

@@ -15,9 +15,10 @@ use futures::{FutureExt, TryFutureExt};
 use harness_adapters::{
     SystemClock,
     clients::ClientPrograms,
+    endpoints::Endpoints,
     interfaces::{Address, StackInterfaces},
     s3::{Keys, S3},
-    stack::{Endpoints, StackPush, StackQuery},
+    stack::{StackPush, StackQuery},
     targets::blueprint::{Override, Profile, Program, Programs, Progress, Role, build},
     targets::local::{
         Down, Folders, Linger, LocalStack, Selection, StackSpec, StackState, Starter, UpError, down, down_if_idle,

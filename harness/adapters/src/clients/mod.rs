@@ -26,8 +26,8 @@ use harness_core::{
 use tokio::sync::oneshot;
 
 use crate::{
+    endpoints::Endpoints,
     http, process,
-    stack::Endpoints,
     targets::blueprint::{Program, is_problem, last},
 };
 
