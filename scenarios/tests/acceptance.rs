@@ -10,7 +10,7 @@ use std::{
 };
 
 use futures::FutureExt;
-use harness_adapters::targets::blueprint::Profile;
+use harness_adapters::targets::blueprint::{ImageSource, Profile, UnknownSetting};
 use harness_adapters::targets::local::Folders;
 use harness_core::{
     catalogue::{ClauseId, Target},
@@ -21,8 +21,8 @@ use harness_core::{
 };
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use scenarios::cli::{
-    BuildProgress, CliError, ClusterOptions, Drive, Interruption, LocalOptions, Place, RunOptions, RunProgress, begin,
-    clause_record, finish, load,
+    BuildProgress, CliError, ClusterOptions, ContainersOptions, Drive, Interruption, LocalOptions, Place, RunOptions,
+    RunProgress, begin, clause_record, docker, finish, load,
 };
 
 /// Set by nextest to the same value in every process of one run.
@@ -55,14 +55,18 @@ fn main() -> ExitCode {
         covered.iter().filter(|clause| is_selected(&arguments, clause.as_str())).cloned().collect();
     let everything = selected.len() == covered.len();
     let words: Arc<OnceLock<Result<BTreeMap<ClauseId, Word>, String>>> = Arc::default();
+    let lacks: Arc<OnceLock<Option<String>>> = Arc::default();
     let trials = covered
         .into_iter()
         .map(|clause| {
             let shown = catalogue.clause(&clause).is_some_and(|clause| clause.applies_to(target));
-            let (words, selected) = (Arc::clone(&words), selected.clone());
+            let (words, lacks, selected) = (Arc::clone(&words), Arc::clone(&lacks), selected.clone());
             Trial::ignorable_test(clause.to_string(), move || {
                 if !shown {
                     return Ok(Completion::ignored_with(format!("target {target} cannot show it")));
+                }
+                if let Some(lack) = lacks.get_or_init(|| lacking(target)) {
+                    return Ok(Completion::ignored_with(lack.clone()));
                 }
                 let words =
                     words.get_or_init(|| drive(target, &selected, everything).map_err(|error| error.to_string()));
@@ -93,25 +97,51 @@ fn told(word: Result<Option<&Word>, &String>) -> Result<Completion, Failed> {
 fn target() -> Result<Target, String> {
     let Ok(name) = std::env::var("LGTM_TARGET") else { return Ok(Target::Local) };
     match name.parse()? {
-        target @ (Target::Local | Target::Kind) => Ok(target),
+        target @ (Target::Local | Target::Containers | Target::Kind) => Ok(target),
         other => Err(format!("LGTM_TARGET: the acceptance tests cannot be run on target {other}")),
     }
 }
 
 fn place(target: Target) -> Result<Place, CliError> {
     let folders = Folders::from_environment().map_err(|error| CliError::Usage(error.to_string()))?;
-    if target == Target::Kind {
-        return Ok(Place::Cluster(ClusterOptions::of_kind(&folders, Vec::new())?));
+    Ok(match target {
+        Target::Kind => Place::Cluster(ClusterOptions::of_kind(&folders, Vec::new())?),
+        Target::Containers => Place::Containers(ContainersOptions {
+            folders,
+            profile: Profile::Fast,
+            overrides: Vec::new(),
+            endpoints: Vec::new(),
+            design_ports: false,
+            images: match variable("LGTM_VERIFY_IMAGES") {
+                Some(word) => word.parse().map_err(|error: UnknownSetting| CliError::Usage(error.to_string()))?,
+                None => ImageSource::Built,
+            },
+            image_prefix: variable("LGTM_VERIFY_IMAGE_PREFIX"),
+        }),
+        _ => Place::Local(LocalOptions {
+            folders,
+            profile: Profile::Fast,
+            overrides: Vec::new(),
+            endpoints: Vec::new(),
+            interposer: None,
+            design_ports: false,
+            program: PathBuf::from(env!("CARGO_BIN_EXE_lgtm-verify")),
+        }),
+    })
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// What `target` needs and this machine has not, so that nothing can be tried on it.
+fn lacking(target: Target) -> Option<String> {
+    if target != Target::Containers {
+        return None;
     }
-    Ok(Place::Local(LocalOptions {
-        folders,
-        profile: Profile::Fast,
-        overrides: Vec::new(),
-        endpoints: Vec::new(),
-        interposer: None,
-        design_ports: false,
-        program: PathBuf::from(env!("CARGO_BIN_EXE_lgtm-verify")),
-    }))
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let found = runtime.map_err(|error| error.to_string());
+    found.and_then(|runtime| runtime.block_on(docker()).map_err(|error| error.to_string())).err()
 }
 
 fn drive(target: Target, selected: &[ClauseId], everything: bool) -> Result<BTreeMap<ClauseId, Word>, CliError> {

@@ -13,9 +13,9 @@ use anyhow::Context;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use harness_adapters::{
     SystemClock,
-    targets::blueprint::{Override, Profile},
+    targets::blueprint::{ImageSource, Override, Profile},
     targets::cluster::NAMESPACE,
-    targets::kind::{Gateway, ImageSource, KindSpec, PullPolicy},
+    targets::kind::{Gateway, KindSpec, PullPolicy},
     targets::local::Folders,
     targets::nightly::Nightly,
 };
@@ -26,8 +26,9 @@ use harness_core::{
     signal::Signal,
 };
 use scenarios::cli::{
-    self, BuildProgress, CliError, ClusterFrom, ClusterOptions, EndpointOverride, Interruption, KeptRuns, ListFormat,
-    LocalOptions, PerJob, Place, ProveOptions, ReportTarget, RunOptions, RunProgress, inspect::InspectError,
+    self, BuildProgress, CliError, ClusterFrom, ClusterOptions, ContainersOptions, EndpointOverride, Interruption,
+    KeptRuns, ListFormat, LocalOptions, PerJob, Place, ProveOptions, ReportTarget, RunOptions, RunProgress,
+    inspect::InspectError,
 };
 
 /// Tells whether a Loki, Tempo and Mimir stack with S3 persistence does what its design promises.
@@ -128,6 +129,8 @@ impl From<Selecting> for Filter {
 enum TargetArgument {
     /// Real servers as processes of this machine.
     Local,
+    /// Real servers as containers of this machine's Docker, made for the run and gone with it.
+    Containers,
     /// The stack in the kind cluster of `kind up`.
     Kind,
     /// The stack in any Kubernetes cluster: the one of --context, or the one that this runs in.
@@ -176,6 +179,16 @@ struct StackArguments {
 }
 
 #[derive(Args)]
+struct ImageArguments {
+    /// Where images come from: built (the servers built here, without a registry) or pulled.
+    #[arg(long, env = "LGTM_VERIFY_IMAGES", default_value = "built")]
+    images: ImageSource,
+    /// A mirror to put before the names of pulled images.
+    #[arg(long, env = "LGTM_VERIFY_IMAGE_PREFIX", value_name = "PREFIX")]
+    image_prefix: Option<String>,
+}
+
+#[derive(Args)]
 struct RunsFolder {
     /// The folder that holds the folders of runs.
     #[arg(long, env = "LGTM_VERIFY_RUNS", default_value = "reports/runs")]
@@ -193,6 +206,8 @@ struct RunArguments {
     cluster: ClusterArguments,
     #[command(flatten)]
     stack: StackArguments,
+    #[command(flatten)]
+    images: ImageArguments,
     /// Use another address for a role, such as loki=http://127.0.0.1:4000.
     #[arg(long = "endpoint", value_name = "ROLE=URL")]
     endpoints: Vec<EndpointOverride>,
@@ -335,12 +350,8 @@ struct KindArguments {
     /// The stack's timers: fast or deployed.
     #[arg(long, env = "LGTM_VERIFY_PROFILE", default_value = "fast")]
     profile: Profile,
-    /// Where images come from: built (the servers built here, without a registry) or pulled.
-    #[arg(long, env = "LGTM_VERIFY_IMAGES", default_value = "built")]
-    images: ImageSource,
-    /// A mirror to put before the names of pulled images.
-    #[arg(long, env = "LGTM_VERIFY_IMAGE_PREFIX", value_name = "PREFIX")]
-    image_prefix: Option<String>,
+    #[command(flatten)]
+    images: ImageArguments,
     /// When the node asks a registry: Always, IfNotPresent or Never.
     #[arg(long, env = "LGTM_VERIFY_IMAGE_PULL_POLICY", value_name = "POLICY")]
     image_pull_policy: Option<PullPolicy>,
@@ -430,7 +441,8 @@ fn dispatch(command: Command) -> anyhow::Result<ExitStatus> {
 }
 
 fn run(arguments: RunArguments) -> anyhow::Result<ExitStatus> {
-    let place = place(arguments.target, arguments.stack, arguments.cluster, arguments.endpoints)?;
+    let RunArguments { target, stack, images, cluster, endpoints, .. } = arguments;
+    let place = place(target, stack, images, cluster, endpoints)?;
     let options = RunOptions {
         filter: arguments.selecting.into(),
         place,
@@ -461,11 +473,21 @@ fn run(arguments: RunArguments) -> anyhow::Result<ExitStatus> {
 fn place(
     target: TargetArgument,
     stack: StackArguments,
+    images: ImageArguments,
     cluster: ClusterArguments,
     endpoints: Vec<EndpointOverride>,
 ) -> anyhow::Result<Place> {
     Ok(match target {
         TargetArgument::Local => Place::Local(LocalOptions { endpoints, ..local_options(stack)? }),
+        TargetArgument::Containers => Place::Containers(ContainersOptions {
+            folders: folders()?,
+            profile: stack.profile,
+            overrides: stack.overrides,
+            endpoints,
+            design_ports: stack.design_ports,
+            images: images.images,
+            image_prefix: images.image_prefix,
+        }),
         TargetArgument::Kind => Place::Cluster(ClusterOptions::of_kind(&folders()?, endpoints)?),
         TargetArgument::Cluster => Place::Cluster(cluster.options(endpoints)),
     })
@@ -473,7 +495,8 @@ fn place(
 
 fn fetch(arguments: FetchArguments) -> anyhow::Result<ExitStatus> {
     let stack = StackArguments { profile: Profile::Fast, overrides: Vec::new(), design_ports: false };
-    let place = place(arguments.target, stack, arguments.cluster, Vec::new())?;
+    let images = ImageArguments { images: ImageSource::Built, image_prefix: None };
+    let place = place(arguments.target, stack, images, arguments.cluster, Vec::new())?;
     let interruption = Interruption::listen()?;
     let (from, runs) = (&arguments.from, &arguments.runs.runs);
     match &arguments.run {
@@ -571,8 +594,8 @@ fn kind(command: KindCommand) -> anyhow::Result<ExitStatus> {
             let spec = KindSpec {
                 name: arguments.name,
                 profile: arguments.profile,
-                images: arguments.images,
-                image_prefix: arguments.image_prefix,
+                images: arguments.images.images,
+                image_prefix: arguments.images.image_prefix,
                 pull_policy: arguments.image_pull_policy,
                 node_image: arguments.node_image,
                 program: std::env::current_exe().context("this program's own path")?,

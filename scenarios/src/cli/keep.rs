@@ -143,6 +143,9 @@ async fn with_store<T>(
 ) -> Result<T, CliError> {
     match place {
         Place::Local(options) => work(&local_store(&format!("s3://{}", from.bucket), &options.folders).await?).await,
+        Place::Containers(_) => Err(CliError::Usage(
+            "the store of the target containers goes with its run: no run is kept there".to_owned(),
+        )),
         Place::Cluster(options) => {
             let session =
                 cluster::open(options, LeftOvers::Left, ClientPrograms::new(), Arc::new(SystemClock::start())).await?;

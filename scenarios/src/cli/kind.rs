@@ -81,7 +81,7 @@ fn describe(state: &ClusterState, standings: &[Standing]) -> String {
 mod tests {
     use std::collections::BTreeMap;
 
-    use harness_adapters::targets::{blueprint::Profile, kind::ImageSource};
+    use harness_adapters::targets::blueprint::{ImageSource, Profile};
 
     use super::*;
 

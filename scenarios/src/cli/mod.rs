@@ -2,6 +2,7 @@
 
 mod cluster;
 mod commands;
+mod containers;
 mod doctor;
 pub mod inspect;
 mod interruption;
@@ -16,6 +17,7 @@ mod session;
 
 pub use cluster::{ClusterOptions, From as ClusterFrom};
 pub use commands::{ListFormat, accept, explain, list, recheck, report};
+pub use containers::{ContainersOptions, docker};
 pub use doctor::doctor;
 pub use interruption::Interruption;
 pub use keep::{KeptRuns, fetch, list_kept};

@@ -36,6 +36,7 @@ use harness_core::{
 use super::{
     CliError, Interruption,
     cluster::{self, ClusterOptions, LeftOvers},
+    containers::{self, ContainersOptions},
     inspect::{BucketUrl, Source},
 };
 
@@ -109,6 +110,8 @@ impl FromStr for EndpointOverride {
 pub enum Place {
     /// Processes of this machine, started where none run.
     Local(LocalOptions),
+    /// Containers of this machine's Docker, made for the run and gone with it.
+    Containers(ContainersOptions),
     /// A Kubernetes cluster that the stack was brought into before.
     Cluster(ClusterOptions),
 }
@@ -118,6 +121,7 @@ impl Place {
     pub fn target(&self) -> Target {
         match self {
             Self::Local(_) => Target::Local,
+            Self::Containers(_) => Target::Containers,
             Self::Cluster(options) => options.target,
         }
     }
@@ -126,19 +130,25 @@ impl Place {
     pub fn changes(&self) -> Vec<String> {
         match self {
             Self::Local(options) => options.changes(),
+            Self::Containers(options) => options.changes(),
             Self::Cluster(options) => endpoint_changes(&options.endpoints),
         }
     }
 }
 
 /// Addresses used instead of the stack's own, as flags, without what stands before an `@`.
-fn endpoint_changes(endpoints: &[EndpointOverride]) -> Vec<String> {
+pub(super) fn endpoint_changes(endpoints: &[EndpointOverride]) -> Vec<String> {
     let told = endpoints.iter().map(|endpoint| {
         let (scheme, rest) = endpoint.url.split_once("://").unwrap_or(("http", &endpoint.url));
         let place = rest.rsplit_once('@').map_or(rest, |(_, place)| place);
         format!("--endpoint {}={scheme}://{place}", endpoint.role)
     });
     told.collect()
+}
+
+/// Changes to the stack's configuration, as flags.
+pub(super) fn override_changes(overrides: &[Override]) -> impl Iterator<Item = String> {
+    overrides.iter().map(|change| format!("--set {}", String::from(change.clone())))
 }
 
 /// A stack that is up, and its ports.
@@ -156,7 +166,7 @@ pub struct Session {
 impl LocalOptions {
     /// How the stack and the way to it are changed, as flags.
     pub fn changes(&self) -> Vec<String> {
-        let overrides = self.overrides.iter().map(|change| format!("--set {}", String::from(change.clone())));
+        let overrides = override_changes(&self.overrides);
         let endpoints = endpoint_changes(&self.endpoints);
         let between = self.interposer.iter().map(|interposer| interposer.describe());
         overrides.chain(endpoints).chain(between).collect()
@@ -164,7 +174,7 @@ impl LocalOptions {
 }
 
 impl Session {
-    /// Reaches the stack at `place`: see [`LocalOptions`] and [`ClusterOptions`].
+    /// Reaches the stack at `place`: see [`LocalOptions`], [`ContainersOptions`] and [`ClusterOptions`].
     ///
     /// # Errors
     /// [`CliError::SetUp`]: there is none, it may not be used, it cannot be reached, or the user asked to end.
@@ -177,6 +187,7 @@ impl Session {
     ) -> Result<Self, CliError> {
         let cache = match place {
             Place::Local(options) => Some(&options.folders.cache),
+            Place::Containers(options) => Some(&options.folders.cache),
             Place::Cluster(options) => options.cache.as_ref(),
         };
         let clients = match cache {
@@ -185,6 +196,10 @@ impl Session {
         };
         match place {
             Place::Local(options) => Self::local(options, scenarios, clients, clock, progress, interruption).await,
+            Place::Containers(options) => {
+                let work = containers::open(options, selection_of(scenarios), clients, clock, progress);
+                interruption.or(COMING_UP, work).await
+            }
             Place::Cluster(options) => {
                 let reached = cluster::open(options, LeftOvers::Mended, clients, clock);
                 interruption.or("while the cluster was reached", reached).await

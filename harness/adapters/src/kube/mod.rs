@@ -22,3 +22,4 @@ pub use cluster::{Cluster, Image, STORE_NAMESPACE};
 pub use error::{Call, KubeError};
 pub use forward::Forward;
 pub use grants::{GRANTS, Grant, GrantRole, Scope, Vantage};
+pub(crate) use quantity::bytes;

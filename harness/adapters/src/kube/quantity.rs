@@ -48,7 +48,7 @@ impl Quantity {
 }
 
 /// Bytes of a quantity, rounded up as Kubernetes does; `None` for what is none.
-pub(super) fn bytes(text: &str) -> Option<u64> {
+pub(crate) fn bytes(text: &str) -> Option<u64> {
     Quantity::parse(text)?.in_parts_of(1)
 }
 

@@ -2,6 +2,7 @@
 
 pub mod blueprint;
 pub mod cluster;
+pub mod containers;
 pub mod kind;
 pub mod local;
 pub mod nightly;

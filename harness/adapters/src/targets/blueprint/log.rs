@@ -1,3 +1,6 @@
+/// Lines of a failed command that are shown.
+const LAST_LINES: usize = 5;
+
 /// The last `limit` of `lines`.
 pub(crate) fn last(mut lines: Vec<String>, limit: usize) -> Vec<String> {
     lines.drain(..lines.len().saturating_sub(limit));
@@ -26,6 +29,12 @@ pub(crate) fn redact<'a>(text: &str, secrets: impl IntoIterator<Item = &'a str>)
     secrets.into_iter().fold(text.to_owned(), |text, secret| text.replace(secret, "[redacted]"))
 }
 
+/// The last lines of what a command said, on one line.
+pub(in crate::targets) fn end_of(said: &str) -> String {
+    let lines: Vec<&str> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    lines.get(lines.len().saturating_sub(LAST_LINES)..).unwrap_or_default().join(" | ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -51,5 +60,11 @@ mod tests {
         let lines = ["one", "two", "three"].map(str::to_owned).to_vec();
         assert_eq!(last(lines.clone(), 2), ["two", "three"]);
         assert_eq!(last(lines, 5).len(), 3);
+    }
+
+    #[test]
+    fn only_the_end_is_told() {
+        assert_eq!(end_of("a\n\nb\nc\nd\n e \nf\n"), "b | c | d | e | f");
+        assert_eq!(end_of(""), "");
     }
 }

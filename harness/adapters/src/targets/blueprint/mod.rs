@@ -5,18 +5,26 @@ mod buckets;
 mod build;
 mod credentials;
 mod gateway;
+mod images;
 mod log;
 mod overrides;
+mod path;
 mod pins;
+mod places;
 mod progress;
+mod ready;
 mod render;
+mod reporter;
+mod resources;
 mod role;
 
 pub use buckets::BucketsError;
 pub use build::{BuildError, Programs, build};
 pub use credentials::{Credentials, CredentialsError, KeyPair};
+pub use images::{ImageError, ImageSource, UnknownSetting};
 pub(crate) use log::{is_problem, last, redact};
 pub use overrides::{Override, OverrideError};
+pub use path::MissingProgram;
 pub use pins::Program;
 pub use progress::{Event, Progress, Silent};
 pub use render::{Profile, RenderError};
@@ -25,7 +33,13 @@ pub(in crate::targets) use {
     buckets::{ALIAS, BUCKETS, Maker, Mc, POLICY},
     build::remove_folder,
     gateway::{Upstream, Upstreams, serve_grpc, serve_http},
-    log::is_error,
+    images::{Made, RUN, Recipe, make, references, versions, words},
+    log::{end_of, is_error},
     overrides::{nearest, whose_keys},
+    path::in_path,
+    places::{Ports, PortsError, Socket, listen},
+    ready::{Asker, READINESS, needs, readiness},
     render::{Plan, Sockets, Store, Surroundings, configuration, fill_in, sources, yaml},
+    reporter::Reporter,
+    resources::resources,
 };

@@ -115,6 +115,21 @@ pub(in crate::targets) struct Sockets {
     pub(in crate::targets) otlp_http: u16,
 }
 
+impl Sockets {
+    /// Where `component` listens as the design has it, on an address that it shares with no other.
+    pub(in crate::targets) fn of_its_own(component: Component) -> Self {
+        let (http, otlp_grpc, otlp_http) = match component {
+            Component::Minio => (9000, 0, 0),
+            Component::Tempo => (3200, 4317, 4318),
+            Component::Mimir => (8080, 0, 0),
+            Component::LokiWrite | Component::LokiRead | Component::LokiBackend | Component::LokiStoreReader => {
+                (3100, 0, 0)
+            }
+        };
+        Self { http, grpc: 9095, gossip: 7946, otlp_grpc, otlp_http }
+    }
+}
+
 /// The object store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::targets) struct Store {

@@ -1,29 +1,29 @@
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
-    sync::Arc,
     time::Duration,
 };
 
 use harness_core::{
     poll::{Ended, Schedule, Step, until},
-    ports::{Clock, Component},
+    ports::Clock,
 };
 
 use super::{
-    ClusterState, ImageError, ImageSource, KindError, PullPolicy, Standing,
+    ClusterState, KindError, PullPolicy, Standing,
     apply::Cluster,
-    images::{RUN, Recipe, on_node, references},
     keys::Keys,
     manifests::{self, Layout},
     mc::PodMc,
-    readiness,
-    report::Reporter,
-    state,
+    node::on_node,
+    readiness, state,
     tools::Tools,
 };
 use crate::targets::{
-    blueprint::{Maker, Profile, Program, Progress, build},
+    blueprint::{
+        ImageError, ImageSource, Made, Maker, Profile, Program, Progress, RUN, Recipe, Reporter, build, make,
+        references, versions,
+    },
     local::Folders,
 };
 
@@ -93,7 +93,9 @@ pub async fn up(
 
     let up =
         Up { spec, folders, tools: &tools, report: &report, images: &layout.images, harness_image: &layout.gateway };
-    let (state, made) = futures::future::try_join(up.cluster(cgroup_v1), up.make(&recipes)).await?;
+    let (state, made) =
+        futures::future::try_join(up.cluster(cgroup_v1), async { Ok(make(&tools.docker, &recipes, &report).await?) })
+            .await?;
     up.fill(state, &layout, &made).await
 }
 
@@ -106,9 +108,6 @@ struct Up<'a> {
     images: &'a BTreeMap<Program, String>,
     harness_image: &'a str,
 }
-
-/// An image that Docker has: its reference and its id.
-type Made = (String, String);
 
 impl Up<'_> {
     /// The cluster: the one that was made here, or a new one.
@@ -185,30 +184,6 @@ impl Up<'_> {
         }
         let list = ["run", "--rm", "--network", "none", "--entrypoint", "/bin/ls", image, "/kind/manifests"];
         Ok(!self.tools.docker(&list).await?.lines().any(|file| file == NETWORK))
-    }
-
-    /// The images that are made here, those that Docker has already left as they are.
-    async fn make(&self, recipes: &[Recipe]) -> Result<Vec<Made>, KindError> {
-        let docker: Arc<PathBuf> = Arc::new(self.tools.docker.clone());
-        let mut made = Vec::new();
-        for recipe in recipes {
-            let ended = |_| ImageError::Thread { image: recipe.reference.clone() };
-            let (at, work) = (Arc::clone(&docker), recipe.clone());
-            let present = tokio::task::spawn_blocking(move || work.present(&at)).await.map_err(ended)?;
-            let id = match present {
-                Some(id) => id,
-                None => {
-                    let what = format!("image {}", recipe.reference);
-                    self.report.say(&what, "importing into docker");
-                    let (at, work) = (Arc::clone(&docker), recipe.clone());
-                    let id = tokio::task::spawn_blocking(move || work.import(&at)).await.map_err(ended)??;
-                    self.report.say(&what, "in docker");
-                    id
-                }
-            };
-            made.push((recipe.reference.clone(), id));
-        }
-        Ok(made)
     }
 
     /// Brings the stack about in a cluster that is up.
@@ -299,25 +274,13 @@ impl Up<'_> {
             self.report.say(&what, "loading into the node");
             let load = ["load", "docker-image", image, "--name", &self.spec.name];
             self.tools.kind(&load, None).await.map_err(|error| match error {
-                KindError::Command { said, .. } => KindError::Image(ImageError::Load { image: image.to_owned(), said }),
+                KindError::Command { said, .. } => KindError::Load { image: image.to_owned(), said },
                 other => other,
             })?;
             self.report.say(&what, "ready");
         }
         Ok(())
     }
-}
-
-/// Component to version: the tag of its image, which is what was pinned where it was built here.
-fn versions(images: &BTreeMap<Program, String>) -> BTreeMap<String, String> {
-    let components = Component::ALL.into_iter().map(|component| (component.name(), Program::of(component)));
-    components
-        .chain([("prometheus", Program::Prometheus)])
-        .filter_map(|(name, program)| {
-            let (_, tag) = images.get(&program)?.rsplit_once(':')?;
-            Some((name.to_owned(), tag.to_owned()))
-        })
-        .collect()
 }
 
 /// The id of the container that is the node of cluster `name`, where there is one.

@@ -2,20 +2,15 @@ use std::{io, path::PathBuf};
 
 use thiserror::Error;
 
-use super::{ImageError, ManifestError, Standing};
-use crate::targets::blueprint::{BucketsError, BuildError, CredentialsError};
+use super::{ManifestError, Standing};
+use crate::targets::blueprint::{BucketsError, BuildError, CredentialsError, ImageError, MissingProgram, RenderError};
 
 /// Why there is no stack in kind.
 #[derive(Debug, Error)]
 pub enum KindError {
     /// A program that has to be in `PATH`.
-    #[error("{program} is not in PATH: {purpose}")]
-    Missing {
-        /// Its name.
-        program: &'static str,
-        /// What it is needed for.
-        purpose: &'static str,
-    },
+    #[error(transparent)]
+    Missing(#[from] MissingProgram),
     /// No Docker to talk to.
     #[error("docker does not answer: {said}")]
     DockerSilent {
@@ -118,6 +113,17 @@ pub enum KindError {
     /// Images.
     #[error(transparent)]
     Image(#[from] ImageError),
+    /// An image that the node did not take.
+    #[error("{image} could not be loaded into the node: {said}")]
+    Load {
+        /// Its reference.
+        image: String,
+        /// What kind said.
+        said: String,
+    },
+    /// The names of official images.
+    #[error(transparent)]
+    Render(#[from] RenderError),
     /// Manifests.
     #[error(transparent)]
     Manifest(#[from] ManifestError),

@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use super::{ClusterState, PullPolicy};
 use crate::targets::blueprint::{
-    Plan, Profile, Program, RenderError, Sockets, Store, Surroundings, configuration, fill_in, yaml,
+    Plan, Profile, Program, RenderError, Sockets, Store, Surroundings, configuration, fill_in, resources, yaml,
 };
 
 const CLUSTER: &str = include_str!("../../../../../kind/cluster.yaml");
@@ -153,6 +153,7 @@ impl Layout {
         }
         Ok(json!({
             "images": images,
+            "minio": {"resources": self.resources(Component::Minio)?},
             "pull_policy": self.pull_policy.to_string(),
             "loki": loki,
             "tempo": self.configured(Component::Tempo)?,
@@ -160,32 +161,29 @@ impl Layout {
         }))
     }
 
-    /// The configuration of a component, and a digest of it: another one has to replace the pod.
+    /// What a component is given, as JSON, which is YAML.
+    fn resources(&self, component: Component) -> Result<String, ManifestError> {
+        Ok(json!(resources()?.get(&component)).to_string())
+    }
+
+    /// The configuration of a component, a digest of it, since another one has to replace the pod, and what it is given.
     fn configured(&self, component: Component) -> Result<Value, ManifestError> {
         let surroundings = surroundings(component);
         let plan = Plan { profile: self.profile, overrides: &[], surroundings: &surroundings };
         // JSON is YAML: the servers read what was parsed and laid over, not what was written by hand.
         let text = configuration(component, plan)?.map(|value| format!("{value:#}\n")).unwrap_or_default();
         let digest = hex::encode(Sha256::digest(&text).get(..8).unwrap_or_default());
-        Ok(json!({"configuration": text, "digest": digest}))
+        Ok(json!({"configuration": text, "digest": digest, "resources": self.resources(component)?}))
     }
 }
 
 /// Where `component` runs in the cluster.
 fn surroundings(component: Component) -> Surroundings {
-    let (http, otlp_grpc, otlp_http) = match component {
-        Component::Minio => (9000, 0, 0),
-        Component::Tempo => (3200, 4317, 4318),
-        Component::Mimir => (8080, 0, 0),
-        Component::LokiWrite | Component::LokiRead | Component::LokiBackend | Component::LokiStoreReader => {
-            (3100, 0, 0)
-        }
-    };
     Surroundings {
         listen: "0.0.0.0",
         // Taken from the pod's status, which programs expand in their configuration.
         advertise: "${POD_IP}",
-        sockets: Sockets { http, grpc: 9095, gossip: 7946, otlp_grpc, otlp_http },
+        sockets: Sockets::of_its_own(component),
         loki_gossip: vec!["loki-memberlist.monitoring.svc:7946".to_owned()],
         loki_backend: "loki-backend.monitoring.svc:3100".to_owned(),
         store: Store { endpoint: STORE.to_owned(), tls: true },
@@ -228,12 +226,12 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::targets::{blueprint::Profile, kind::images};
+    use crate::targets::blueprint::{ImageSource, references};
 
     fn layout(profile: Profile) -> Layout {
         Layout {
             profile,
-            images: images::references(images::ImageSource::Built, None).unwrap(),
+            images: references(ImageSource::Built, None).unwrap(),
             gateway: "lgtm-verify/lgtm-verify:1".to_owned(),
             pull_policy: PullPolicy::Never,
         }
@@ -245,7 +243,7 @@ mod tests {
             node: None,
             uid: None,
             profile: Profile::Deployed,
-            images: images::ImageSource::Built,
+            images: ImageSource::Built,
             harness_image: "lgtm-verify/lgtm-verify:1".to_owned(),
             versions: BTreeMap::from([("tempo".to_owned(), "v2".to_owned())]),
         }

@@ -10,7 +10,8 @@ use kube::{
     api::{ListParams, LogParams},
 };
 
-use super::{KindError, apply::Cluster, manifests::OURS, report::Reporter};
+use super::{KindError, apply::Cluster, manifests::OURS};
+use crate::targets::blueprint::Reporter;
 use crate::targets::blueprint::redact;
 
 /// The namespaces in which something runs.

@@ -6,9 +6,9 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{ImageSource, KindError};
+use super::KindError;
 use crate::targets::{
-    blueprint::{Profile, remove_folder},
+    blueprint::{ImageSource, Profile, remove_folder},
     local::Folders,
 };
 

@@ -6,9 +6,7 @@ use std::{
 use tokio::{io::AsyncWriteExt, process::Command};
 
 use super::KindError;
-
-/// Lines of a failed command that are shown.
-const LAST_LINES: usize = 5;
+use crate::targets::blueprint::{end_of, in_path};
 
 /// The programs that make clusters.
 #[derive(Debug, Clone)]
@@ -20,16 +18,15 @@ pub(super) struct Tools {
 impl Tools {
     /// Both, found in `PATH`.
     pub(super) fn find() -> Result<Self, KindError> {
-        let folders = folders();
         Ok(Self {
-            docker: find("docker", "it runs the cluster's node: install Docker", &folders)?,
-            kind: find("kind", "it makes the cluster: install it from https://kind.sigs.k8s.io", &folders)?,
+            docker: in_path("docker", "it runs the cluster's node: install Docker")?,
+            kind: in_path("kind", "it makes the cluster: install it from https://kind.sigs.k8s.io")?,
         })
     }
 
     /// Docker, found in `PATH`, where no cluster is made.
     pub(super) fn docker_alone() -> Result<PathBuf, KindError> {
-        find("docker", "it makes images: install Docker", &folders())
+        Ok(in_path("docker", "it makes images: install Docker")?)
     }
 
     /// Docker's cgroup version, as a sign that it answers.
@@ -50,18 +47,6 @@ impl Tools {
     pub(super) async fn kind(&self, arguments: &[&str], input: Option<&str>) -> Result<String, KindError> {
         run(&self.kind, arguments, input).await
     }
-}
-
-fn folders() -> Vec<PathBuf> {
-    std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()).collect()
-}
-
-fn find(program: &'static str, purpose: &'static str, folders: &[PathBuf]) -> Result<PathBuf, KindError> {
-    folders
-        .iter()
-        .map(|folder| folder.join(program))
-        .find(|candidate| candidate.is_file())
-        .ok_or(KindError::Missing { program, purpose })
 }
 
 async fn run(program: &Path, arguments: &[&str], input: Option<&str>) -> Result<String, KindError> {
@@ -89,38 +74,15 @@ async fn run(program: &Path, arguments: &[&str], input: Option<&str>) -> Result<
     Err(failed(end_of(&String::from_utf8_lossy(&answer.stderr))))
 }
 
-/// The last lines of what a command said, on one line.
-pub(super) fn end_of(said: &str) -> String {
-    let lines: Vec<&str> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    lines.get(lines.len().saturating_sub(LAST_LINES)..).unwrap_or_default().join(" | ")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_missing_program_is_named_with_its_purpose() {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("kind"), "").unwrap();
-        let folders = [folder.path().to_owned()];
-        assert_eq!(find("kind", "makes clusters", &folders).unwrap(), folder.path().join("kind"));
-        let error = find("docker", "runs nodes", &folders).unwrap_err();
-        assert_eq!(error.to_string(), "docker is not in PATH: runs nodes");
-    }
-
     #[tokio::test]
     async fn a_command_that_fails_says_how() {
-        let folders = std::env::split_paths("/bin:/usr/bin").collect::<Vec<_>>();
-        let cat = find("cat", "", &folders).unwrap();
+        let cat = in_path("cat", "").unwrap();
         assert_eq!(run(&cat, &[], Some("said")).await.unwrap(), "said");
         let error = run(&cat, &["nowhere/at-all"], None).await.unwrap_err().to_string();
         assert!(error.starts_with("cat nowhere/at-all failed: "), "{error}");
-    }
-
-    #[test]
-    fn only_the_end_is_told() {
-        assert_eq!(end_of("a\n\nb\nc\nd\n e \nf\n"), "b | c | d | e | f");
-        assert_eq!(end_of(""), "");
     }
 }

@@ -22,13 +22,11 @@ use super::{
     Lease, Linger, Phase, SpecError, StackPhase, StackSpec, StackState, StateError,
     control::{Answer, Request, ask},
     lease::{Ending, StarterLock, SupervisorLock},
-    places::{Ports, PortsError},
-    ready,
     supervisor::clear,
 };
 use crate::targets::blueprint::{
-    Credentials, CredentialsError, Event, KeyPair, Plan, Profile, Program, Progress, RenderError, configuration,
-    is_problem, last, redact, whose_keys,
+    Credentials, CredentialsError, Event, KeyPair, Plan, Ports, PortsError, Profile, Program, Progress, READINESS,
+    RenderError, configuration, is_problem, last, redact, whose_keys,
 };
 
 /// How long a stack may take to come up: 120 seconds for a component that does not become ready, and what comes before.
@@ -175,7 +173,7 @@ pub async fn up(
     }
 
     let mut teller = Teller { clock, progress, began, told: Vec::new() };
-    let settled = until(clock, ready::SCHEDULE, clock.now().after(UP_LIMIT), || {
+    let settled = until(clock, READINESS, clock.now().after(UP_LIMIT), || {
         let seen = look(folder, started.as_mut(), &mut teller);
         async {
             match seen.transpose() {
@@ -352,7 +350,7 @@ pub async fn down(folder: &Path, keep_logs: bool, clock: &dyn Clock) -> Result<D
     }
     // One that is about to end by itself may not hear it any more.
     let _ = ask(folder, &Request::Shutdown { keep_logs }).await;
-    let gone = until(clock, ready::SCHEDULE, clock.now().after(DOWN_LIMIT), || async {
+    let gone = until(clock, READINESS, clock.now().after(DOWN_LIMIT), || async {
         match supervisor_lives(folder) {
             Ok(false) => Step::Ready(()),
             Ok(true) | Err(_) => Step::NotYet(String::new()),

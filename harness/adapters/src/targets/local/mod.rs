@@ -11,8 +11,6 @@ mod control;
 mod folders;
 mod lease;
 mod mc;
-mod places;
-mod ready;
 mod spec;
 mod state;
 mod supervisor;

@@ -26,15 +26,14 @@ use super::{
     control::{self, Answer, Request},
     lease::{Ending, SupervisorLock},
     mc::LocalMc,
-    places::{self, Ports, PortsError, Socket},
-    ready::{self, Asker},
 };
 use crate::{
     SystemClock,
     process::{self, ProcessError},
     targets::blueprint::{
-        BucketsError, Credentials, CredentialsError, Maker, Plan, Program, RenderError, Role, Upstream, Upstreams,
-        configuration, last, redact, remove_folder, serve_grpc, serve_http, whose_keys,
+        Asker, BucketsError, Credentials, CredentialsError, Maker, Plan, Ports, PortsError, Program, READINESS,
+        RenderError, Role, Socket, Upstream, Upstreams, configuration, last, listen, needs, redact, remove_folder,
+        serve_grpc, serve_http, whose_keys,
     },
 };
 
@@ -116,7 +115,7 @@ pub fn supervise(folder: &Path) -> Result<(), SuperviseError> {
     runtime.block_on(async {
         let clock = SystemClock::start();
         // A client that asks whether a supervisor lives holds the lock for a moment.
-        let free = until(&clock, ready::SCHEDULE, clock.now().after(PROBE_LIMIT), || async {
+        let free = until(&clock, READINESS, clock.now().after(PROBE_LIMIT), || async {
             match SupervisorLock::try_take(folder).transpose() {
                 Some(taken) => Step::Ready(taken),
                 None => Step::NotYet(String::new()),
@@ -191,11 +190,6 @@ enum StackError {
     Buckets(#[from] BucketsError),
     #[error("the object store did not start: {0}")]
     Store(Failure),
-}
-
-/// The component without which `component` never becomes ready: Loki's queries are scheduled by its backend.
-fn needs(component: Component) -> Option<Component> {
-    (component == Component::LokiRead).then_some(Component::LokiBackend)
 }
 
 /// A lock whose data stays whole whoever panicked with it: every change under it is a single assignment.
@@ -377,8 +371,8 @@ impl Supervisor {
 
     fn open_gateway(self: &Arc<Self>) -> Result<(), StackError> {
         let design = |port| self.spec.design_ports.then_some(port);
-        let http = places::listen(design(3100), "loki's gateway")?;
-        let grpc = places::listen(design(9095), "loki's gateway (gRPC)")?;
+        let http = listen(design(3100), "loki's gateway")?;
+        let grpc = listen(design(9095), "loki's gateway (gRPC)")?;
         for (role, listener) in [(Role::Loki, http), (Role::LokiGrpc, grpc)] {
             let taken = |source| PortsError::Taken { port: 0, owner: role.name().to_owned(), source };
             let address = listener.local_addr().map_err(taken)?;
@@ -548,7 +542,7 @@ impl Supervisor {
         let Some(mut running) = self.running(component) else { return };
         let began = self.clock.now();
         let url = lock(&self.ports).readiness(component);
-        let ready = until(&self.clock, ready::SCHEDULE, began.after(READY_LIMIT), || async {
+        let ready = until(&self.clock, READINESS, began.after(READY_LIMIT), || async {
             if self.asker.answers(&url).await {
                 return Step::Ready(());
             }

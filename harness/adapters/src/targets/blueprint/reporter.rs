@@ -1,21 +1,21 @@
 use harness_core::ports::{Clock, Tick};
 
-use crate::targets::blueprint::{Event, Progress};
+use super::{Event, Progress};
 
 /// Tells progress with the time since it began.
-pub(super) struct Reporter<'a> {
-    pub(super) began: Tick,
-    pub(super) clock: &'a dyn Clock,
-    pub(super) progress: &'a dyn Progress,
+pub(in crate::targets) struct Reporter<'a> {
+    pub(in crate::targets) began: Tick,
+    pub(in crate::targets) clock: &'a dyn Clock,
+    pub(in crate::targets) progress: &'a dyn Progress,
 }
 
 impl<'a> Reporter<'a> {
-    pub(super) fn begin(clock: &'a dyn Clock, progress: &'a dyn Progress) -> Self {
+    pub(in crate::targets) fn begin(clock: &'a dyn Clock, progress: &'a dyn Progress) -> Self {
         Self { began: clock.now(), clock, progress }
     }
 
     /// Says how `what` stands.
-    pub(super) fn say(&self, what: &str, detail: &str) {
+    pub(in crate::targets) fn say(&self, what: &str, detail: &str) {
         self.progress.note(Event {
             what: what.to_owned(),
             elapsed: self.clock.now().since(self.began),

@@ -1,21 +1,21 @@
 use std::{
     collections::BTreeMap,
-    fmt, fs,
+    fs,
     io::{self, Read},
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    str::FromStr,
+    sync::Arc,
 };
 
+use harness_core::ports::Component;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use super::{ManifestError, tools::end_of};
-use crate::targets::blueprint::{Program, Programs, nearest, yaml};
+use super::{Program, Programs, RenderError, Reporter, log::end_of, yaml};
 
 /// Official images, by program.
-const OFFICIAL: &str = include_str!("../../../../../kind/images.yaml");
+const OFFICIAL: &str = include_str!("../../../../../stack/images.yaml");
 
 /// Where images that were built here belong.
 const REPOSITORY: &str = "lgtm-verify";
@@ -32,29 +32,18 @@ const AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
 /// Who runs the harness where nobody says: not root.
 const USER: &str = "10001:10001";
 
-/// The programs that run in the cluster.
-pub(super) const RUN: [Program; 6] =
+/// The programs that have an image.
+pub(in crate::targets) const RUN: [Program; 6] =
     [Program::Minio, Program::Mc, Program::Loki, Program::Tempo, Program::Mimir, Program::Prometheus];
 
 /// Where the stack's images come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ImageSource {
-    /// Made here from the built servers, and loaded into the node: no registry is needed.
+    /// Made here from the built servers: no registry is needed.
     Built,
-    /// The official ones, pulled by the node.
+    /// The official ones, pulled by whatever runs them.
     Pulled,
-}
-
-/// When a node asks a registry for an image.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PullPolicy {
-    /// Whenever a container starts.
-    Always,
-    /// When it has none.
-    IfNotPresent,
-    /// Never: the image has been loaded.
-    Never,
 }
 
 /// A value that a setting does not have.
@@ -88,14 +77,6 @@ pub enum ImageError {
         /// What Docker said.
         said: String,
     },
-    /// kind.
-    #[error("{image} could not be loaded into the node: {said}")]
-    Load {
-        /// Its reference.
-        image: String,
-        /// What kind said.
-        said: String,
-    },
     /// A thread that ended before its time.
     #[error("{image} was not made: its thread ended")]
     Thread {
@@ -104,24 +85,25 @@ pub enum ImageError {
     },
 }
 
+/// Reads and writes the values of a setting as words.
 macro_rules! words {
     ($type:ty, $setting:literal, $($variant:path => $word:literal),+) => {
-        impl fmt::Display for $type {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl std::fmt::Display for $type {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str(match self { $($variant => $word),+ })
             }
         }
 
-        impl FromStr for $type {
-            type Err = UnknownSetting;
+        impl std::str::FromStr for $type {
+            type Err = $crate::targets::blueprint::UnknownSetting;
 
             fn from_str(text: &str) -> Result<Self, Self::Err> {
                 match text {
                     $($word => Ok($variant),)+
-                    _ => Err(UnknownSetting {
+                    _ => Err($crate::targets::blueprint::UnknownSetting {
                         setting: $setting,
                         value: text.to_owned(),
-                        nearest: nearest(text, [$($word),+]),
+                        nearest: $crate::targets::blueprint::nearest(text, [$($word),+]),
                     }),
                 }
             }
@@ -129,18 +111,16 @@ macro_rules! words {
     };
 }
 
+pub(in crate::targets) use words;
+
 words!(ImageSource, "source of images", Self::Built => "built", Self::Pulled => "pulled");
-words!(
-    PullPolicy, "pull policy",
-    Self::Always => "Always", Self::IfNotPresent => "IfNotPresent", Self::Never => "Never"
-);
 
 /// References by program, as manifests name them.
-pub(super) fn references(
+pub(in crate::targets) fn references(
     source: ImageSource,
     prefix: Option<&str>,
-) -> Result<BTreeMap<Program, String>, ManifestError> {
-    let official: BTreeMap<Program, String> = yaml("../kind/images.yaml", OFFICIAL)?;
+) -> Result<BTreeMap<Program, String>, RenderError> {
+    let official: BTreeMap<Program, String> = yaml("images.yaml", OFFICIAL)?;
     Ok(match source {
         ImageSource::Built => RUN.into_iter().map(|program| (program, reference(program))).collect(),
         ImageSource::Pulled => official
@@ -153,14 +133,57 @@ pub(super) fn references(
     })
 }
 
+/// Component to version: the tag of its image, which is what was pinned where it was built here.
+pub(in crate::targets) fn versions(images: &BTreeMap<Program, String>) -> BTreeMap<String, String> {
+    let components = Component::ALL.into_iter().map(|component| (component.name(), Program::of(component)));
+    components
+        .chain([("prometheus", Program::Prometheus)])
+        .filter_map(|(name, program)| {
+            let (_, tag) = images.get(&program)?.rsplit_once(':')?;
+            Some((name.to_owned(), tag.to_owned()))
+        })
+        .collect()
+}
+
 fn reference(program: Program) -> String {
     format!("{REPOSITORY}/{program}:{}", program.version().replace('+', "-"))
 }
 
+/// An image that Docker has: its reference and its id.
+pub(in crate::targets) type Made = (String, String);
+
+/// The images of `recipes` in the Docker that `docker` is the client of; those that it has already are left as they are.
+pub(in crate::targets) async fn make(
+    docker: &Path,
+    recipes: &[Recipe],
+    report: &Reporter<'_>,
+) -> Result<Vec<Made>, ImageError> {
+    let docker: Arc<Path> = Arc::from(docker);
+    let mut made = Vec::new();
+    for recipe in recipes {
+        let ended = |_| ImageError::Thread { image: recipe.reference.clone() };
+        let (at, work) = (Arc::clone(&docker), recipe.clone());
+        let present = tokio::task::spawn_blocking(move || work.present(&at)).await.map_err(ended)?;
+        let id = match present {
+            Some(id) => id,
+            None => {
+                let what = format!("image {}", recipe.reference);
+                report.say(&what, "importing into docker");
+                let (at, work) = (Arc::clone(&docker), recipe.clone());
+                let id = tokio::task::spawn_blocking(move || work.import(&at)).await.map_err(ended)??;
+                report.say(&what, "ready: in docker");
+                id
+            }
+        };
+        made.push((recipe.reference.clone(), id));
+    }
+    Ok(made)
+}
+
 /// An image that is made here.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Recipe {
-    pub(super) reference: String,
+pub(in crate::targets) struct Recipe {
+    pub(in crate::targets) reference: String,
     /// What runs in it, beside whose it is called.
     program: &'static str,
     /// Path in the image to the file here.
@@ -173,7 +196,7 @@ pub(super) struct Recipe {
 
 impl Recipe {
     /// An image of `program` and what has to be beside it.
-    pub(super) fn of(program: Program, programs: &Programs) -> Option<Self> {
+    pub(in crate::targets) fn of(program: Program, programs: &Programs) -> Option<Self> {
         // The store's users are made by its client, inside its pod.
         let inside: &[Program] = if program == Program::Minio { &[Program::Minio, Program::Mc] } else { &[program] };
         let files = inside.iter().map(|inside| Some((placed(inside.name()), programs.get(inside)?.clone())));
@@ -187,7 +210,7 @@ impl Recipe {
     }
 
     /// An image of this very harness, named by its content: `program` and the libraries that it is linked with.
-    pub(super) fn of_harness(program: &Path) -> Result<Self, ImageError> {
+    pub(in crate::targets) fn of_harness(program: &Path) -> Result<Self, ImageError> {
         let mut files = vec![(placed("lgtm-verify"), program.to_owned())];
         files.extend(libraries(program)?.into_iter().map(|library| {
             let inside = library.strip_prefix("/").unwrap_or(&library).to_owned();
@@ -210,7 +233,7 @@ impl Recipe {
     }
 
     /// Its reference, once Docker has it: made now, unless it is there already.
-    pub(super) fn made(&self, docker: &Path) -> Result<String, ImageError> {
+    pub(in crate::targets) fn made(&self, docker: &Path) -> Result<String, ImageError> {
         if self.present(docker).is_none() {
             self.import(docker)?;
         }
@@ -218,7 +241,7 @@ impl Recipe {
     }
 
     /// The id of the image, where Docker has it as this recipe makes it.
-    pub(super) fn present(&self, docker: &Path) -> Option<String> {
+    pub(in crate::targets) fn present(&self, docker: &Path) -> Option<String> {
         let format = format!("{{{{.Id}}}} {{{{index .Config.Labels {CONTENT:?}}}}}");
         let answer = Command::new(docker)
             .args(["image", "inspect", "--format", &format, &self.reference])
@@ -231,7 +254,7 @@ impl Recipe {
     }
 
     /// Has Docker import it, and returns its id.
-    pub(super) fn import(&self, docker: &Path) -> Result<String, ImageError> {
+    pub(in crate::targets) fn import(&self, docker: &Path) -> Result<String, ImageError> {
         let failed = |said: String| ImageError::Import { image: self.reference.clone(), said };
         let broken = |error: io::Error| failed(error.to_string());
         let user = self.user.map(|user| format!("USER {user}"));
@@ -326,31 +349,6 @@ fn paths(printed: &str) -> Vec<PathBuf> {
         .collect()
 }
 
-/// Ids by reference, in what `crictl images --output json` prints of a node.
-pub(super) fn on_node(printed: &str) -> BTreeMap<String, String> {
-    #[derive(Deserialize)]
-    struct Answer {
-        images: Vec<Image>,
-    }
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Image {
-        id: String,
-        #[serde(default)]
-        repo_tags: Vec<String>,
-    }
-    let answer: Answer = serde_json::from_str(printed).unwrap_or(Answer { images: Vec::new() });
-    answer
-        .images
-        .into_iter()
-        .flat_map(|image| {
-            let id = image.id;
-            image.repo_tags.into_iter().map(move |tag| (tag, id.clone()))
-        })
-        .map(|(tag, id)| (tag.strip_prefix("docker.io/").unwrap_or(&tag).to_owned(), id))
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -427,16 +425,8 @@ mod tests {
     }
 
     #[test]
-    fn what_a_node_has_is_read_by_the_short_name() {
-        let printed = r#"{"images":[{"id":"sha256:1","repoTags":["docker.io/lgtm-verify/mc:v1"]},{"id":"sha256:2"}]}"#;
-        assert_eq!(on_node(printed), BTreeMap::from([("lgtm-verify/mc:v1".to_owned(), "sha256:1".to_owned())]));
-        assert!(on_node("no json").is_empty());
-    }
-
-    #[test]
     fn settings_are_found_by_name_and_missed_with_the_nearest() {
         assert_eq!("built".parse(), Ok(ImageSource::Built));
-        assert_eq!(PullPolicy::IfNotPresent.to_string().parse(), Ok(PullPolicy::IfNotPresent));
         assert_eq!(
             "pull".parse::<ImageSource>().unwrap_err().to_string(),
             "there is no source of images \"pull\"; the nearest is \"pulled\""

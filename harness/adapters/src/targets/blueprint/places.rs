@@ -7,14 +7,12 @@ use std::{
 use harness_core::ports::Component;
 use thiserror::Error;
 
-use crate::{
-    loopback,
-    targets::blueprint::{Role, Sockets, Store, Surroundings},
-};
+use super::{Role, Sockets, Store, Surroundings, readiness};
+use crate::loopback;
 
 /// What a port is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Socket {
+pub(in crate::targets) enum Socket {
     Http,
     Grpc,
     Gossip,
@@ -24,16 +22,25 @@ pub(super) enum Socket {
 
 /// Why the stack has nowhere to listen.
 #[derive(Debug, Error)]
-pub(super) enum PortsError {
+pub enum PortsError {
+    /// A port that the design gives cannot be listened at.
     #[error("port {port} of 127.0.0.1, where the design has {owner}, is taken")]
-    Taken { port: u16, owner: String, source: std::io::Error },
+    Taken {
+        /// The port.
+        port: u16,
+        /// Which component the design has there.
+        owner: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The whole range is taken.
     #[error("no port of 127.0.0.1 between 20000 and 31999 is free")]
     NoneFree,
 }
 
 /// Where each component listens, all on 127.0.0.1.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Ports {
+pub(in crate::targets) struct Ports {
     components: BTreeMap<(Component, Socket), u16>,
 }
 
@@ -57,7 +64,7 @@ fn by_design(component: Component, socket: Socket) -> Option<u16> {
 }
 
 /// A listener of ours: on the design's port, or on any.
-pub(super) fn listen(design: Option<u16>, owner: &str) -> Result<TcpListener, PortsError> {
+pub(in crate::targets) fn listen(design: Option<u16>, owner: &str) -> Result<TcpListener, PortsError> {
     let port = design.unwrap_or(0);
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(|source| PortsError::Taken {
         port,
@@ -68,7 +75,7 @@ pub(super) fn listen(design: Option<u16>, owner: &str) -> Result<TcpListener, Po
 
 impl Ports {
     /// Free ports for `components`.
-    pub(super) fn find(components: &[Component], design_ports: bool) -> Result<Self, PortsError> {
+    pub(in crate::targets) fn find(components: &[Component], design_ports: bool) -> Result<Self, PortsError> {
         let mut ports = Self { components: BTreeMap::new() };
         for &component in components {
             for &socket in sockets(component) {
@@ -84,7 +91,7 @@ impl Ports {
     }
 
     /// Other ports for `component`: one of those that it had is taken.
-    pub(super) fn replace(&mut self, component: Component) -> Result<(), PortsError> {
+    pub(in crate::targets) fn replace(&mut self, component: Component) -> Result<(), PortsError> {
         for &socket in sockets(component) {
             let port = self.free()?;
             self.components.insert((component, socket), port);
@@ -98,21 +105,21 @@ impl Ports {
     }
 
     /// The port of `component` for `socket`; 0 where it has none.
-    pub(super) fn of(&self, component: Component, socket: Socket) -> u16 {
+    pub(in crate::targets) fn of(&self, component: Component, socket: Socket) -> u16 {
         self.components.get(&(component, socket)).copied().unwrap_or(0)
     }
 
-    pub(super) fn address(&self, component: Component, socket: Socket) -> SocketAddr {
+    pub(in crate::targets) fn address(&self, component: Component, socket: Socket) -> SocketAddr {
         SocketAddr::from((Ipv4Addr::LOCALHOST, self.of(component, socket)))
     }
 
     /// Base URL of the HTTP server of `component`.
-    pub(super) fn admin(&self, component: Component) -> String {
+    pub(in crate::targets) fn admin(&self, component: Component) -> String {
         format!("http://{}", self.address(component, Socket::Http))
     }
 
     /// Where `component` runs, with its data below `data`.
-    pub(super) fn surroundings(&self, component: Component, data: &Path) -> Surroundings {
+    pub(in crate::targets) fn surroundings(&self, component: Component, data: &Path) -> Surroundings {
         let gossip = [Component::LokiWrite, Component::LokiRead, Component::LokiBackend];
         let place = |component, socket| self.address(component, socket).to_string();
         Surroundings {
@@ -133,13 +140,12 @@ impl Ports {
     }
 
     /// The path of `component` that answers 200 when it is ready.
-    pub(super) fn readiness(&self, component: Component) -> String {
-        let path = if component == Component::Minio { "/minio/health/ready" } else { "/ready" };
-        format!("{}{path}", self.admin(component))
+    pub(in crate::targets) fn readiness(&self, component: Component) -> String {
+        format!("{}{}", self.admin(component), readiness(component))
     }
 
     /// Endpoints of the components, by role; Loki's gateway is not among them.
-    pub(super) fn endpoints(&self) -> BTreeMap<Role, String> {
+    pub(in crate::targets) fn endpoints(&self) -> BTreeMap<Role, String> {
         let places = [
             (Role::LokiStoreReader, Component::LokiStoreReader, Socket::Http),
             (Role::Tempo, Component::Tempo, Socket::Http),
