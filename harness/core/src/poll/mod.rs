@@ -1,4 +1,9 @@
-//! Waiting for something to become true, over a [`Clock`]: the only place that sleeps. Must not know what is waited for.
+//! Waiting for something to become true, and doing things at their times, over a [`Clock`]: the only place that sleeps. Must not know
+//! what is waited for or done.
+
+mod pace;
+
+pub use pace::{Pace, pace};
 
 use std::{future::Future, time::Duration};
 
@@ -91,13 +96,67 @@ where
 
 #[cfg(test)]
 pub(crate) mod virtual_clock {
-    //! A clock on which sleeping takes no time.
+    //! Clocks on which sleeping takes no time.
 
-    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::{
+        collections::BTreeMap,
+        future::poll_fn,
+        sync::{
+            Mutex, PoisonError,
+            atomic::{AtomicU64, Ordering},
+        },
+        task::{Context, Poll, Waker},
+    };
 
     use async_trait::async_trait;
 
     use crate::ports::{Clock, Tick};
+
+    /// Time in which several things can be under way: it passes only when all of them wait, and then to the first that ends.
+    #[derive(Default)]
+    pub(crate) struct Simulation {
+        now: AtomicU64,
+        sleepers: Mutex<BTreeMap<u64, Vec<Waker>>>,
+    }
+
+    impl Simulation {
+        /// Drives `future` to its end.
+        pub(crate) fn run<T>(&self, future: impl Future<Output = T>) -> T {
+            let mut future = std::pin::pin!(future);
+            loop {
+                if let Poll::Ready(value) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+                    return value;
+                }
+                let first = self.sleepers.lock().unwrap_or_else(PoisonError::into_inner).pop_first();
+                let (until, wakers) = first.expect("something waits for what never comes");
+                self.now.fetch_max(until, Ordering::SeqCst);
+                wakers.into_iter().for_each(Waker::wake);
+            }
+        }
+    }
+
+    #[async_trait]
+    impl Clock for Simulation {
+        fn now(&self) -> Tick {
+            Tick(self.now.load(Ordering::SeqCst))
+        }
+
+        fn unix_ns(&self) -> i64 {
+            1_700_000_000_000_000_000 + i64::try_from(self.now.load(Ordering::SeqCst)).unwrap_or(i64::MAX)
+        }
+
+        async fn sleep_until(&self, until: Tick) {
+            poll_fn(|context| {
+                if self.now() >= until {
+                    return Poll::Ready(());
+                }
+                let mut sleepers = self.sleepers.lock().unwrap_or_else(PoisonError::into_inner);
+                sleepers.entry(until.0).or_default().push(context.waker().clone());
+                Poll::Pending
+            })
+            .await;
+        }
+    }
 
     /// Time passes only by sleeping.
     #[derive(Default)]
