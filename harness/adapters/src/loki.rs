@@ -1,5 +1,6 @@
 //! Loki: pushes by HTTP and gRPC, asks for log entries. Must not judge what comes back.
 
+use bytes::Bytes;
 use harness_core::{
     observation::{EvidenceKind, answers::LOG_ENTRIES_LIMIT},
     ports::{Answer, Component, PortError, PushAnswer, PushOutcome},
@@ -39,15 +40,20 @@ impl Loki {
 
     /// Pushes by `POST /loki/api/v1/push` as JSON.
     pub async fn push_json(&self, entries: &[LogEntry]) -> Result<PushAnswer, EncodeError> {
-        Ok(self.push_body("application/json", encode::loki_json(entries)?, entries.len()).await)
+        Ok(self.push_body("application/json", encode::loki_json(entries)?.into(), entries.len()).await)
     }
 
     /// Pushes by `POST /loki/api/v1/push` as snappy-compressed protobuf.
     pub async fn push_protobuf(&self, entries: &[LogEntry]) -> Result<PushAnswer, EncodeError> {
-        Ok(self.push_body("application/x-protobuf", encode::loki_protobuf(entries)?, entries.len()).await)
+        Ok(self.push_encoded(encode::loki_protobuf(entries)?.into(), entries.len()).await)
     }
 
-    async fn push_body(&self, content_type: &str, body: Vec<u8>, records: usize) -> PushAnswer {
+    /// Pushes so many `records` by `POST /loki/api/v1/push`, their snappy-compressed protobuf made already.
+    pub async fn push_encoded(&self, body: Bytes, records: usize) -> PushAnswer {
+        self.push_body("application/x-protobuf", body, records).await
+    }
+
+    async fn push_body(&self, content_type: &str, body: Bytes, records: usize) -> PushAnswer {
         let request =
             self.http.post(&format!("{}/loki/api/v1/push", self.push)).header(CONTENT_TYPE, content_type).body(body);
         let exchange = self.http.send(EvidenceKind::Push, Component::LokiWrite, request).await;

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use harness_core::{
     observation::EvidenceKind,
     ports::{Answer, Clock, Component, PortError, Push, PushAnswer, PushOutcome, Query, QueryRequest},
+    signal::Signal,
     stimulus::{Batch, Route, encode::EncodeError},
 };
 use reqwest::header::ACCEPT;
@@ -78,6 +79,12 @@ impl Push for StackPush {
             (Route::OtlpHttp, Batch::Traces(spans)) => self.tempo.push_http(spans).await,
             (Route::RemoteWriteV1, Batch::Series(samples)) => self.mimir.push_v1(samples).await,
             (Route::RemoteWriteV2, Batch::Series(samples)) => self.mimir.push_v2(samples).await,
+            (Route::LokiHttpProtobuf, Batch::Encoded { signal: Signal::Logs, records, body }) => {
+                Ok(self.loki.push_encoded(body.clone(), *records).await)
+            }
+            (Route::OtlpHttp, Batch::Encoded { signal: Signal::Traces, records, body }) => {
+                Ok(self.tempo.push_encoded(body.clone(), *records).await)
+            }
             (Route::Promtail, Batch::Logs(entries)) => {
                 Ok(self.clients.promtail(entries, Appended::WhileFollowed).await)
             }

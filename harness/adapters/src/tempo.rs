@@ -1,5 +1,6 @@
 //! Tempo: pushes by OTLP, asks for traces. Must not judge what comes back.
 
+use bytes::Bytes;
 use harness_core::{
     observation::EvidenceKind,
     ports::{Answer, Component, PortError, PushAnswer, PushOutcome, TraceSource},
@@ -54,22 +55,27 @@ impl Tempo {
 
     /// Pushes by OTLP/HTTP, `POST /v1/traces`, protobuf.
     pub async fn push_http(&self, spans: &[Span]) -> Result<PushAnswer, EncodeError> {
+        Ok(self.push_encoded(encode::otlp_request(spans)?.encode_to_vec().into(), spans.len()).await)
+    }
+
+    /// Pushes so many `records` by OTLP/HTTP, their protobuf made already.
+    pub async fn push_encoded(&self, body: Bytes, records: usize) -> PushAnswer {
         let request = self
             .http
             .post(&format!("{}/v1/traces", self.otlp_http))
             .header(CONTENT_TYPE, "application/x-protobuf")
-            .body(encode::otlp_request(spans)?.encode_to_vec());
+            .body(body);
         let exchange = self.http.send(EvidenceKind::Push, Component::Tempo, request).await;
-        let mut outcome = outcome::of_http(&exchange.reply, spans.len());
+        let mut outcome = outcome::of_http(&exchange.reply, records);
         if let (PushOutcome::Acked, Ok(reply)) = (&outcome, &exchange.reply) {
             outcome = match ExportTraceServiceResponse::decode(reply.body.clone()) {
-                Ok(response) => taken(&response, spans.len()),
+                Ok(response) => taken(&response, records),
                 Err(error) => PushOutcome::Unknown {
                     reason: format!("status {}, but the body is no OTLP answer: {error}", reply.status),
                 },
             };
         }
-        Ok(PushAnswer { sent: exchange.sent, answered: exchange.answered, outcome, evidence: exchange.evidence })
+        PushAnswer { sent: exchange.sent, answered: exchange.answered, outcome, evidence: exchange.evidence }
     }
 
     /// Asks for one trace, by `/api/v2/traces/{id}`, or by `/querier/api/v2/traces/{id}?mode=blocks` where only blocks of the

@@ -196,6 +196,8 @@ fn describe(batch: &Batch, body: &mut Vec<u8>, span: &mut TimeSpan, trace_ids: &
                 append_line(body, &comparable(sample.clone()));
             }
         }
+        // Records of a load are not kept: they are made again.
+        Batch::Encoded { .. } => {}
     }
 }
 

@@ -2,6 +2,7 @@
 //! knows which run sent it, as which of how many, and whether it is whole. Must not know who sends or where to.
 
 pub mod encode;
+pub mod load;
 pub mod logs;
 mod origin;
 pub mod series;
@@ -9,6 +10,7 @@ pub mod traces;
 
 pub use origin::Origin;
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::signal::{LogEntry, Sample, Signal, Span};
@@ -22,6 +24,15 @@ pub enum Batch {
     Traces(Vec<Span>),
     /// Samples of one or more series.
     Series(Vec<Sample>),
+    /// Records of a load, in the wire form of the route that they are made for.
+    Encoded {
+        /// Which pipeline takes them.
+        signal: Signal,
+        /// How many there are.
+        records: usize,
+        /// What is sent.
+        body: Bytes,
+    },
 }
 
 impl Batch {
@@ -31,6 +42,7 @@ impl Batch {
             Self::Logs(_) => Signal::Logs,
             Self::Traces(_) => Signal::Traces,
             Self::Series(_) => Signal::Metrics,
+            Self::Encoded { signal, .. } => *signal,
         }
     }
 
@@ -40,6 +52,7 @@ impl Batch {
             Self::Logs(entries) => entries.len(),
             Self::Traces(spans) => spans.len(),
             Self::Series(samples) => samples.len(),
+            Self::Encoded { records, .. } => *records,
         }
     }
 
