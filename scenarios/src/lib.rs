@@ -6,6 +6,7 @@ pub mod cli;
 mod clients;
 pub mod criteria;
 mod interfaces;
+mod load;
 mod logs_index;
 mod logs_push;
 mod logs_recover;
@@ -50,6 +51,7 @@ pub fn all() -> Result<Vec<Scenario>, String> {
         architecture::all()?,
         interfaces::all()?,
         clients::all()?,
+        load::all()?,
     ];
     Ok(files.into_iter().flatten().collect())
 }

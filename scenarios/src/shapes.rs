@@ -5,6 +5,7 @@ use harness_core::{
     stage::{Stage, StageError, Stimulus},
     stimulus::{
         Batch, Origin,
+        load::LoadPlan,
         logs::{self, LogShape},
         series::{self, Floats, SeriesShape},
         traces::{self, TraceShape, Vocabulary},
@@ -14,6 +15,29 @@ use harness_core::{
 /// Where the stimulus called `name` comes from on this stage.
 fn origin(stage: &Stage, name: &str) -> Origin {
     Origin { seed: stage.seed(), run: stage.run_id().to_owned(), stimulus: name.to_owned(), now_ns: stage.unix_ns() }
+}
+
+/// Bytes of content a second (NFR-lgtm-d4f8c2a1-PERF-002).
+const LOAD_RATE: u64 = 10_000_000;
+
+/// A load of `signal` at the design's rate: fifty pushes a second, logs in lines of 500 bytes over sixteen streams, traces in spans of
+/// 1000 bytes, ten to a trace.
+pub(crate) fn load(stage: &Stage, signal: Signal) -> LoadPlan {
+    let record_bytes: u32 = if signal == Signal::Traces { 1000 } else { 500 };
+    let batch_records = 200_000 / record_bytes;
+    let pushes_per_second = LOAD_RATE / 200_000;
+    LoadPlan {
+        seed: stage.seed(),
+        run: stage.run_id().to_owned(),
+        stimulus: format!("load-{}", signal.name()),
+        signal,
+        begin_ns: stage.unix_ns(),
+        bytes_per_second: LOAD_RATE,
+        record_bytes,
+        batch_records,
+        streams: 16,
+        batches: u32::try_from(stage.load_lasts().as_secs() * pushes_per_second).unwrap_or(u32::MAX),
+    }
 }
 
 /// Log entries of several streams, in one push.

@@ -7,6 +7,7 @@ use std::{
     path::{Path, PathBuf},
     process::ExitCode,
     sync::{Arc, OnceLock},
+    time::Duration,
 };
 
 use futures::FutureExt;
@@ -27,6 +28,9 @@ use scenarios::cli::{
 
 /// Set by nextest to the same value in every process of one run.
 const SHARED_RUN: &str = "NEXTEST_RUN_ID";
+
+/// Loads at the full rate, for less long than the criteria ask: what passes is marked so.
+const LOAD_LASTS: Duration = Duration::from_secs(10);
 
 type Word = (Verdict, Vec<String>);
 
@@ -151,8 +155,15 @@ fn drive(target: Target, selected: &[ClauseId], everything: bool) -> Result<BTre
     } else {
         Filter { clauses: selected.iter().map(ToString::to_string).collect(), ..Filter::default() }
     };
-    let options =
-        RunOptions { filter, place: place(target)?, seed: None, runs: runs_folder(), reports: Vec::new(), keep: None };
+    let options = RunOptions {
+        filter,
+        place: place(target)?,
+        load_lasts: LOAD_LASTS,
+        seed: None,
+        runs: runs_folder(),
+        reports: Vec::new(),
+        keep: None,
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

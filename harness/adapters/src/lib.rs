@@ -10,6 +10,7 @@ pub mod interfaces;
 pub mod kube;
 pub mod loki;
 mod loopback;
+mod meter;
 pub mod mimir;
 mod outcome;
 mod process;
@@ -22,3 +23,4 @@ pub mod trust;
 
 pub use causes::causes;
 pub use clock::SystemClock;
+pub use meter::own as own_cost;

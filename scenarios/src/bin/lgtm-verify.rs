@@ -7,6 +7,7 @@ use std::{
     path::PathBuf,
     process::ExitCode,
     sync::Arc,
+    time::Duration,
 };
 
 use anyhow::Context;
@@ -211,6 +212,9 @@ struct RunArguments {
     /// Use another address for a role, such as loki=http://127.0.0.1:4000.
     #[arg(long = "endpoint", value_name = "ROLE=URL")]
     endpoints: Vec<EndpointOverride>,
+    /// How long loads last; what passes under less than 60 is marked.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    load_seconds: u32,
     /// Replay the stimuli of an earlier run.
     #[arg(long, env = "LGTM_VERIFY_SEED")]
     seed: Option<u64>,
@@ -446,6 +450,7 @@ fn run(arguments: RunArguments) -> anyhow::Result<ExitStatus> {
     let options = RunOptions {
         filter: arguments.selecting.into(),
         place,
+        load_lasts: Duration::from_secs(arguments.load_seconds.into()),
         seed: arguments.seed,
         runs: arguments.runs.runs,
         reports: arguments.reports,

@@ -177,6 +177,7 @@ fn ports(
         objects: Arc::new(store),
         lifecycle: Arc::clone(&stack) as _,
         workloads: Arc::clone(&stack) as _,
+        meter: Arc::clone(&stack) as _,
         logs: stack,
         clock,
     })

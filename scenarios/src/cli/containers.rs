@@ -113,6 +113,7 @@ fn ports(
         objects: Arc::new(store),
         lifecycle: Arc::clone(&stack) as _,
         workloads: Arc::clone(&stack) as _,
+        meter: Arc::clone(&stack) as _,
         logs: stack,
         clock,
     })

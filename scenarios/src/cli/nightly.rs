@@ -1,6 +1,6 @@
 //! The harness as jobs of a cluster: its image, their manifests, and what a run has used of its limit.
 
-use std::{fs, path::Path, str::FromStr};
+use std::{path::Path, str::FromStr};
 
 use harness_adapters::{
     causes,
@@ -64,12 +64,7 @@ pub async fn image(program: &Path) -> Result<String, CliError> {
 
 /// The most memory that this process has had at a time, in KiB, where the system tells.
 pub fn peak_memory() -> Option<u64> {
-    of_status(&fs::read_to_string("/proc/self/status").ok()?)
-}
-
-fn of_status(status: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    line.trim().strip_suffix("kB")?.trim().parse().ok()
+    Some(harness_adapters::own_cost()?.peak_memory / 1024)
 }
 
 #[cfg(test)]
@@ -84,11 +79,5 @@ mod tests {
         for text in ["", "loader=", "other=1"] {
             assert!(text.parse::<PerJob>().is_err(), "{text:?}");
         }
-    }
-
-    #[test]
-    fn the_peak_is_read_from_what_the_system_says() {
-        assert_eq!(of_status("Name:\tx\nVmHWM:\t   43520 kB\nVmRSS:\t 1 kB\n"), Some(43520));
-        assert_eq!(of_status("Name:\tx\n"), None);
     }
 }

@@ -150,6 +150,7 @@ impl Watcher for RunProgress {
             Event::Observed { observation, .. } => {
                 let seen = match &observation.seen {
                     Seen::Records { count, .. } => format!("{count} records"),
+                    Seen::Numbers { count, .. } => format!("{count} records"),
                     Seen::Facts { .. } => "its state".to_owned(),
                     Seen::Unseen { reason } => reason.clone(),
                 };

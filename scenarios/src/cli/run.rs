@@ -22,7 +22,7 @@ use harness_core::{
     report::{ExitStatus, Report, exit_status, junit, markdown},
     runner::{self, RunError},
     scenario::{Filter, Scenario, select},
-    stage::{Patience, RunContext, Watcher},
+    stage::{FULL_LOAD, Patience, RunContext, Watcher},
     verdict::Verdict,
 };
 
@@ -43,6 +43,8 @@ pub struct RunOptions {
     pub filter: Filter,
     /// Where the stack is.
     pub place: Place,
+    /// How long loads last.
+    pub load_lasts: Duration,
     /// Replays stimuli; a random one where `None`.
     pub seed: Option<u64>,
     /// The folder that holds the folders of runs.
@@ -51,6 +53,17 @@ pub struct RunOptions {
     pub reports: Vec<ReportTarget>,
     /// The bucket that the run's folder is kept in once it has ended.
     pub keep: Option<String>,
+}
+
+impl RunOptions {
+    /// What is otherwise than it would be without flags.
+    fn changes(&self) -> Vec<String> {
+        let mut changes = self.place.changes();
+        if self.load_lasts != FULL_LOAD {
+            changes.push(format!("--load-seconds {}", self.load_lasts.as_secs()));
+        }
+        changes
+    }
 }
 
 /// The format of a report.
@@ -154,7 +167,7 @@ pub async fn begin(
         target,
         profile: session.profile,
         stack: session.versions,
-        changes: options.place.changes(),
+        changes: options.changes(),
         selection: Selection { filters: options.filter.words(), clauses: shown.iter().cloned().collect() },
     };
     let folder = options.runs.join(name.unwrap_or(&info.id));
@@ -165,6 +178,7 @@ pub async fn begin(
         ports: session.ports,
         catalogue,
         patience: PATIENCE,
+        load_lasts: options.load_lasts,
         watcher,
         redactor: session.redactor,
     };

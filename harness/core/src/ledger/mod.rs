@@ -1,6 +1,10 @@
 //! What was sent, and what the stack said to it: acked, rejected or unknown, by sequence range; intent stands here before the
 //! first byte leaves. Must not know how records look or how they are sent.
 
+mod attempt;
+
+pub use attempt::{Attempt, Pacing};
+
 use serde::{Deserialize, Serialize};
 
 use crate::{

@@ -4,8 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::Evidence;
 use crate::{
-    ports::{Component, Interface, Principal, Tick},
+    ports::{Component, Interface, Principal, Tick, Usage},
     signal::{Labels, Signal},
+    stimulus::load::LoadPlan,
 };
 
 /// Facts by name, as JSON values.
@@ -102,6 +103,13 @@ pub enum Look {
         /// Blocks that end before this many milliseconds since the Unix epoch are left alone.
         since_ms: i64,
     },
+    /// Which records of a load are in the objects of a bucket, and whether as they were sent.
+    Load {
+        /// The bucket.
+        bucket: String,
+        /// The load.
+        plan: LoadPlan,
+    },
     /// Samples of matching series, by remote read.
     SampleQuery {
         /// Labels that a series must have.
@@ -175,6 +183,24 @@ pub enum Look {
         /// The component whose name the facts have, with the one that is asked for it.
         asked: Vec<(Component, Component)>,
     },
+    /// How much memory processes took at most, held against limits.
+    Memory {
+        /// Components, each with its limit in bytes and the processes that it has.
+        asked: Vec<(Component, u64, Vec<String>)>,
+        /// What was measured before, where only what is used at a time can be.
+        sampled: Vec<(Component, Usage)>,
+    },
+    /// How much buckets and local folders hold, beside what they held before.
+    Storage {
+        /// Buckets, each with the bytes that it held before.
+        buckets: Vec<(String, u64)>,
+        /// Components, each with the bytes that its folder held before.
+        folders: Vec<(Component, u64)>,
+        /// Bytes of content that were offered to each since.
+        offered: u64,
+        /// Bytes by which a folder may be larger than before.
+        allowance: u64,
+    },
     /// Whether a protocol of the API matrix is spoken at an address of it.
     Interface {
         /// The protocol.
@@ -204,7 +230,9 @@ impl Look {
     /// By which way this look sees.
     pub fn oracle(&self) -> Oracle {
         match self {
-            Self::LogChunks { .. } | Self::TraceBlocks { .. } | Self::SampleBlocks { .. } => Oracle::Objects,
+            Self::LogChunks { .. } | Self::TraceBlocks { .. } | Self::SampleBlocks { .. } | Self::Load { .. } => {
+                Oracle::Objects
+            }
             Self::IndexedLogChunks { .. } => Oracle::Index,
             Self::LogQuery { store_only, .. } | Self::TraceQuery { store_only, .. } => {
                 if *store_only {
@@ -223,6 +251,8 @@ impl Look {
             | Self::Modules { .. }
             | Self::TraceSearch { .. }
             | Self::Resources { .. }
+            | Self::Memory { .. }
+            | Self::Storage { .. }
             | Self::Interface { .. }
             | Self::Stores { .. }
             | Self::Access { .. } => Oracle::State,
@@ -265,6 +295,23 @@ pub enum Seen {
         /// How many.
         count: usize,
         /// Objects or parts of answers that could not be read, each with the reason.
+        defects: Vec<String>,
+    },
+    /// Records of a load, perhaps none.
+    Numbers {
+        /// SHA-256 of the numbers of those that are as they were sent, as ranges; the run folder keeps the body under this name.
+        body: String,
+        /// How many.
+        count: u64,
+        /// How many streams they are in; 0 where there are no streams.
+        streams: usize,
+        /// How many of them were found more than once.
+        doubled: u64,
+        /// How many are not as they were sent.
+        altered: u64,
+        /// Some of those, each with what is otherwise.
+        examples: Vec<String>,
+        /// Objects that could not be read, each with the reason.
         defects: Vec<String>,
     },
     /// Facts.

@@ -1,9 +1,10 @@
-//! What the runner needs from the outside world, as traits: push, query, interfaces, objects, lifecycle, workloads, logs, clock. Must not know any
+//! What the runner needs from the outside world, as traits: push, query, interfaces, objects, lifecycle, workloads, meter, logs, clock. Must not know any
 //! client, address or process; adapters implement these, only the runner calls them.
 
 mod clock;
 mod interfaces;
 mod lifecycle;
+mod meter;
 mod objects;
 mod push;
 mod query;
@@ -12,6 +13,7 @@ mod workloads;
 pub use clock::{Clock, Tick};
 pub use interfaces::{Interface, Interfaces, Spoken};
 pub use lifecycle::{Component, Lifecycle, LogLine, Logs, ProcessProof, Stop, StoreKeys};
+pub use meter::{Cost, Meter, Usage};
 pub use objects::{LifecycleRule, ObjectSummary, ObjectVersion, Objects, Principal, Versioning};
 pub use push::{Push, PushAnswer, PushOutcome};
 pub use query::{Answer, Query, QueryRequest, TraceSource};
@@ -77,6 +79,8 @@ pub struct Ports {
     pub lifecycle: Arc<dyn Lifecycle>,
     /// Says how the orchestrator runs components.
     pub workloads: Arc<dyn Workloads>,
+    /// Measures what processes use.
+    pub meter: Arc<dyn Meter>,
     /// Reads what components logged.
     pub logs: Arc<dyn Logs>,
     /// Tells and passes time.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::signal::Signal;
+use crate::{ports::Component, signal::Signal};
 
 /// What a live configuration says about persistence.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,6 +73,17 @@ pub fn replication_factor(signal: Signal, configuration: &[u8]) -> Option<u64> {
 /// How long Tempo keeps blocks before its compactor deletes them.
 pub fn tempo_retention(configuration: &[u8]) -> Option<Duration> {
     Settings::read(configuration)?.duration("compactor.compaction.block_retention")
+}
+
+/// How long a component keeps on its disk what it has brought into the bucket: Loki until its write-ahead log was cut twice, which it is
+/// behind a checkpoint (Loki `pkg/ingester/checkpoint.go`), Tempo a completed block.
+pub fn kept_locally(component: Component, configuration: &[u8]) -> Option<Duration> {
+    let mut settings = Settings::read(configuration)?;
+    match component {
+        Component::LokiWrite => Some(settings.told_duration("ingester.wal.checkpoint_duration")? * 2),
+        Component::Tempo => settings.told_duration("ingester.complete_block_timeout"),
+        _ => None,
+    }
 }
 
 /// A chunk is flushed when its stream was idle for `chunk_idle_period`; a sweep finds it every `flush_check_period`, give or take a

@@ -8,7 +8,7 @@ use crate::{
     ledger::Ledger,
     observation::{Evidence, Observation},
     ports::Tick,
-    verdict::{Case, Halt, Judgement},
+    verdict::{Case, Halt, Judgement, OfferedLoad},
 };
 
 /// How far a scenario came.
@@ -81,6 +81,7 @@ pub fn assemble(entries: &[Entry], whole: bool) -> RunRecord {
     let mut ledgers: BTreeMap<&str, Ledger> = BTreeMap::new();
     let mut pushed: BTreeMap<&str, Vec<Evidence>> = BTreeMap::new();
     let mut stimuli: BTreeMap<&ClauseId, &str> = BTreeMap::new();
+    let mut offered: BTreeMap<&str, (&OfferedLoad, &Evidence)> = BTreeMap::new();
     for entry in entries {
         record.last = record.last.max(entry.at);
         match &entry.event {
@@ -112,6 +113,7 @@ pub fn assemble(entries: &[Entry], whole: bool) -> RunRecord {
                     expectation: expectation.clone(),
                     bucket: bucket.clone(),
                     ledger: Ledger::default(),
+                    offered: Vec::new(),
                     lost: None,
                     prediction: None,
                     controls: Vec::new(),
@@ -128,6 +130,9 @@ pub fn assemble(entries: &[Entry], whole: bool) -> RunRecord {
             Event::Answered { stimulus, number, sent, answered, outcome, evidence } => {
                 ledgers.entry(stimulus).or_default().answer(*number, *sent, *answered, outcome.clone());
                 pushed.entry(stimulus).or_default().push(evidence.clone());
+            }
+            Event::Offered { load, evidence } => {
+                offered.insert(&load.stimulus, (load, evidence));
             }
             Event::Predicted { clause, prediction, evidence } => {
                 record.evidence.entry(clause.clone()).or_default().push(evidence.clone());
@@ -172,6 +177,12 @@ pub fn assemble(entries: &[Entry], whole: bool) -> RunRecord {
                 record.judgements.insert(clause.clone(), judgement.clone());
             }
             Event::Progress { .. } | Event::Closed => {}
+        }
+    }
+    for (clause, case) in &mut record.cases {
+        for (load, evidence) in case.expectation.loads().iter().filter_map(|plan| offered.get(plan.stimulus.as_str())) {
+            case.offered.push((*load).clone());
+            record.evidence.entry(clause.clone()).or_default().push((*evidence).clone());
         }
     }
     for (clause, stimulus) in stimuli {

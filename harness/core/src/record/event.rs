@@ -7,7 +7,7 @@ use crate::{
     ledger::LedgerEntry,
     observation::{Evidence, Observation},
     ports::{LogLine, PushOutcome, Tick},
-    verdict::{Control, Expectation, Halt, Judgement, Prediction},
+    verdict::{Control, Expectation, Halt, Judgement, OfferedLoad, Prediction},
 };
 
 /// Name and version of the record's schema; raised whenever an old reader could misread a new record.
@@ -117,6 +117,13 @@ pub enum Event {
         /// What became of it.
         outcome: PushOutcome,
         /// Request and answer.
+        evidence: Evidence,
+    },
+    /// A load was offered, push by push.
+    Offered {
+        /// The load.
+        load: OfferedLoad,
+        /// What came of it, in words.
         evidence: Evidence,
     },
     /// A look at a state in which the check has to say no.

@@ -4,6 +4,7 @@
 mod claims;
 mod design;
 mod keeper;
+mod load;
 mod looks;
 mod scratch;
 mod stimulus;
@@ -12,7 +13,8 @@ mod watched;
 
 pub(crate) use claims::turn;
 pub use claims::{Claim, ClaimError, Claims, Resource};
-pub use design::{BUCKETS, bucket_of, owner_of};
+pub use design::{BUCKETS, MEMORY_LIMITS, bucket_of, owner_of};
+pub use load::FULL_LOAD;
 pub use scratch::Scratch;
 pub use stimulus::Stimulus;
 pub use verbs::{Patience, RunContext, Stage, StageError, Watcher};

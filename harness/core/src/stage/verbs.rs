@@ -61,6 +61,8 @@ pub struct RunContext {
     pub catalogue: Arc<Catalogue>,
     /// How long things are waited for.
     pub patience: Patience,
+    /// How long loads last.
+    pub load_lasts: Duration,
     /// Who follows.
     pub watcher: Arc<dyn Watcher>,
     /// Takes secrets out of what is recorded.
@@ -345,7 +347,12 @@ impl Stage {
 
     /// Looks until the rules hold or patience ends. The judgement is left for [`Stage::decide`], so that controls can follow.
     pub async fn look_for(&self, clause: &ClauseId, look: Look) -> Result<(), StageError> {
-        let deadline = self.now().after(self.inner.context.patience.records);
+        self.look_for_within(clause, look, self.inner.context.patience.records).await
+    }
+
+    /// As [`Stage::look_for`], for as long as is said.
+    pub async fn look_for_within(&self, clause: &ClauseId, look: Look, within: Duration) -> Result<(), StageError> {
+        let deadline = self.now().after(within);
         self.progress(format!("looks for {clause}, until {deadline}"))?;
         let ended = until(&*self.ports().clock, Schedule::default(), deadline, || async {
             match self.look_at(clause, look.clone()).await {
@@ -502,7 +509,7 @@ impl Stage {
         match observation.seen {
             Seen::Records { count, .. } => Ok(count > 0),
             Seen::Unseen { reason } => Err(StageError::blocked(reason)),
-            Seen::Facts { .. } => Ok(false),
+            Seen::Numbers { .. } | Seen::Facts { .. } => Ok(false),
         }
     }
 
@@ -527,6 +534,16 @@ impl Stage {
     /// Says to people what the scenario does or waits for.
     pub fn progress(&self, status: String) -> Result<(), StageError> {
         self.record(Event::Progress { scenario: self.inner.scenario.clone(), status })
+    }
+
+    /// What all scenarios of the run share.
+    pub(super) fn context(&self) -> &RunContext {
+        &self.inner.context
+    }
+
+    /// The scenario's name.
+    pub(super) fn scenario(&self) -> &str {
+        &self.inner.scenario
     }
 
     /// The outside world.
@@ -558,7 +575,7 @@ impl Stage {
     }
 
     /// Looks through each of `looks` until it has said yes.
-    async fn look_until_each_said_yes(
+    pub(super) async fn look_until_each_said_yes(
         &self,
         clause: &ClauseId,
         looks: Vec<Look>,
@@ -615,7 +632,7 @@ impl Stage {
     }
 
     /// Keeps what the component complained about, where it did, and why it is not up, where it is not.
-    async fn complaints(&self, clause: &ClauseId, component: Component) -> Result<(), StageError> {
+    pub(super) async fn complaints(&self, clause: &ClauseId, component: Component) -> Result<(), StageError> {
         let mut lines = self.ports().logs.problems(component, PROBLEM_LINES).await;
         if let Some(reason) = self.ports().lifecycle.failure(component).await {
             lines.push(LogLine { component, text: format!("{NOT_UP}{reason}") });
@@ -665,12 +682,12 @@ impl Stage {
         Ok(judge(&self.case(clause)?, self.inner.recorder.bodies())?)
     }
 
-    fn case(&self, clause: &ClauseId) -> Result<crate::verdict::Case, StageError> {
+    pub(super) fn case(&self, clause: &ClauseId) -> Result<crate::verdict::Case, StageError> {
         let unexpected = || StageError::blocked(format!("{clause}: nothing was expected of it"));
         self.so_far().cases.remove(clause).ok_or_else(unexpected)
     }
 
-    fn known(&self, clause: &str) -> Result<ClauseId, StageError> {
+    pub(super) fn known(&self, clause: &str) -> Result<ClauseId, StageError> {
         let id: ClauseId = clause.parse().map_err(|error| StageError::blocked(format!("{error}")))?;
         match self.inner.context.catalogue.clause(&id) {
             Some(_) => Ok(id),
@@ -682,7 +699,7 @@ impl Stage {
         self.inner.context.catalogue.clause(clause).and_then(|clause| clause.bound)
     }
 
-    fn keeper(&self) -> Keeper<'_> {
+    pub(super) fn keeper(&self) -> Keeper<'_> {
         Keeper::new(self.inner.recorder.bodies(), &*self.ports().clock)
     }
 

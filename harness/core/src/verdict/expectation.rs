@@ -7,8 +7,9 @@ use crate::{
     catalogue::ClauseId,
     ledger::Ledger,
     observation::{Observation, Oracle},
-    ports::{LogLine, Tick},
+    ports::{Cost, LogLine, Tick},
     signal::Signal,
+    stimulus::load::LoadPlan,
 };
 
 /// What must be seen.
@@ -28,11 +29,37 @@ pub enum Expectation {
         /// Every oracle that has to say yes, the decisive one included.
         oracles: Vec<Oracle>,
     },
+    /// Of each load every push accepted at the planned rate, every acked record exactly once, as it was sent, and no other.
+    Loads {
+        /// The loads.
+        loads: Vec<LoadPlan>,
+    },
     /// Facts of the stack's state.
     Facts {
         /// Every rule has to hold.
         rules: Vec<Rule>,
     },
+}
+
+impl Expectation {
+    /// The loads that are expected.
+    pub fn loads(&self) -> &[LoadPlan] {
+        match self {
+            Self::Loads { loads } => loads,
+            Self::Records { .. } | Self::Facts { .. } => &[],
+        }
+    }
+}
+
+/// A load that was offered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OfferedLoad {
+    /// Its name.
+    pub stimulus: String,
+    /// SHA-256 of its pushes as NDJSON ([`crate::ledger::Attempt`]), in the order in which they ended.
+    pub attempts: String,
+    /// What the harness itself spent on it.
+    pub cost: Option<Cost>,
 }
 
 /// One demand on one fact.
@@ -71,6 +98,8 @@ pub enum Check {
     Empty,
     /// It is a number of at least this.
     AtLeast(u64),
+    /// It is a number of at most this.
+    AtMost(u64),
     /// It is a list that has all of these, in any order and among others.
     Has(Vec<String>),
 }
@@ -82,6 +111,7 @@ impl Check {
             Self::Is(value) => value.to_string(),
             Self::Empty => "none".to_owned(),
             Self::AtLeast(least) => format!("at least {least}"),
+            Self::AtMost(most) => format!("at most {most}"),
             Self::Has(wanted) => wanted.join(", "),
         }
     }
@@ -92,6 +122,7 @@ impl Check {
             Self::Is(wanted) => value == wanted,
             Self::Empty => value.as_array().is_some_and(Vec::is_empty),
             Self::AtLeast(least) => value.as_u64().is_some_and(|number| number >= *least),
+            Self::AtMost(most) => value.as_u64().is_some_and(|number| number <= *most),
             Self::Has(wanted) => value
                 .as_array()
                 .is_some_and(|found| wanted.iter().all(|name| found.iter().any(|found| found.as_str() == Some(name)))),
@@ -149,7 +180,7 @@ pub struct Case {
     pub bound: Option<Duration>,
     /// How long after the last answer it was waited for, where there is no bound.
     pub patience: Duration,
-    /// Whether persistence was brought about by a flush, shutdown or restart call.
+    /// Whether persistence was brought about by a flush, shutdown or restart call, or a load lasted less long than is asked for.
     pub forced: bool,
     /// What must be seen.
     pub expectation: Expectation,
@@ -157,6 +188,9 @@ pub struct Case {
     pub bucket: Option<String>,
     /// What was sent.
     pub ledger: Ledger,
+    /// Loads that were offered.
+    #[serde(default)]
+    pub offered: Vec<OfferedLoad>,
     /// When a component was about to be lost, where the time from then on counts and not that from the push.
     #[serde(default)]
     pub lost: Option<Tick>,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{
     Bodies, BodyError, Case, Check, Control, Expectation, Finding, HaltKind, Judgement, Latency, Rule, Verdict,
     compare::{Item, compare, items, told_by_promql},
+    load::{self, judge_loads},
 };
 use crate::{
     ledger::Ledger,
@@ -14,7 +15,7 @@ use crate::{
 };
 
 /// What findings call it when the check was not shown to be able to say no.
-const SHOWN_TO_FAIL: &str = "shown to fail";
+pub(super) const SHOWN_TO_FAIL: &str = "shown to fail";
 
 /// Judges one clause. An error means that the record is incomplete or was altered, never that the stack did wrong.
 pub fn judge(case: &Case, bodies: &dyn Bodies) -> Result<Judgement, BodyError> {
@@ -36,6 +37,13 @@ pub fn judge(case: &Case, bodies: &dyn Bodies) -> Result<Judgement, BodyError> {
             let sent = Sent::read(*signal, expected, &case.ledger, bodies)?;
             judge_records(case, &sent, *decisive, oracles, bodies)
         }
+        Expectation::Loads { loads } => {
+            let (verdict, mut findings) = judge_loads(case, loads, bodies)?;
+            if verdict == Verdict::Fail {
+                findings.extend(causes(case));
+            }
+            Ok(judgement(verdict, findings, None))
+        }
     }
 }
 
@@ -46,6 +54,7 @@ pub fn satisfied(case: &Case, observation: &Observation, bodies: &dyn Bodies) ->
         Expectation::Records { signal, expected, .. } => {
             Sent::read(*signal, expected, &case.ledger, bodies)?.differences(observation, bodies)
         }
+        Expectation::Loads { loads } => load::satisfied(case, loads, observation, bodies),
     }
 }
 
@@ -82,9 +91,11 @@ fn judge_facts(case: &Case, rules: &[Rule]) -> (Verdict, Vec<Finding>) {
     }
     let answers = case.controls.iter().map(|control| match &control.observation.seen {
         Seen::Unseen { reason } => Err(format!("the look failed: {reason}")),
-        Seen::Facts { .. } | Seen::Records { .. } => Ok(rules_of(broken_rules(rules, &control.observation))),
+        Seen::Facts { .. } | Seen::Records { .. } | Seen::Numbers { .. } => {
+            Ok(rules_of(broken_rules(rules, &control.observation)))
+        }
     });
-    let mut unshown = controls_that_said_yes(&case.controls, answers.collect());
+    let mut unshown = controls_that_said_yes(&case.controls.iter().collect::<Vec<_>>(), answers.collect());
     if unshown.is_empty() {
         unshown.extend(rules_that_none_broke(rules, &case.controls));
     }
@@ -117,7 +128,7 @@ fn describe_fact(check: &Check, value: &serde_json::Value) -> String {
 
 /// One finding for each control in which the check failed to say no, and one if there was no control at all. `answers` holds the
 /// rules that each control broke, in the order of the controls, or why what it saw does not count.
-fn controls_that_said_yes(controls: &[Control], answers: Vec<Result<Vec<String>, String>>) -> Vec<Finding> {
+pub(super) fn controls_that_said_yes(controls: &[&Control], answers: Vec<Result<Vec<String>, String>>) -> Vec<Finding> {
     if controls.is_empty() {
         return vec![Finding::new(SHOWN_TO_FAIL, "a state in which the check says no", "none was tried")];
     }
@@ -160,7 +171,7 @@ fn rules_that_none_broke(rules: &[Rule], controls: &[Control]) -> Option<Finding
 }
 
 /// The rules that these findings say are broken.
-fn rules_of(findings: Vec<Finding>) -> Vec<String> {
+pub(super) fn rules_of(findings: Vec<Finding>) -> Vec<String> {
     findings.into_iter().map(|finding| finding.rule).collect()
 }
 
@@ -196,7 +207,7 @@ impl<'a> Sent<'a> {
                 Ok(findings)
             }
             Seen::Unseen { reason } => Ok(vec![Finding::new("seen", "an answer", reason)]),
-            Seen::Records { .. } | Seen::Facts { .. } => {
+            Seen::Records { .. } | Seen::Numbers { .. } | Seen::Facts { .. } => {
                 Ok(vec![Finding::new("seen", "records of this signal", "something else")])
             }
         }
@@ -395,10 +406,12 @@ fn unshown_controls(
             Seen::Records { defects, .. } if !defects.is_empty() => {
                 Err(format!("the look could not read everything: {}", defects.join("; ")))
             }
-            Seen::Records { .. } | Seen::Facts { .. } => Ok(rules_of(sent.differences(&control.observation, bodies)?)),
+            Seen::Records { .. } | Seen::Numbers { .. } | Seen::Facts { .. } => {
+                Ok(rules_of(sent.differences(&control.observation, bodies)?))
+            }
         });
     }
-    let mut findings = controls_that_said_yes(&case.controls, answers);
+    let mut findings = controls_that_said_yes(&case.controls.iter().collect::<Vec<_>>(), answers);
     if !sent.notices_a_phantom(yes, bodies)? {
         findings.push(Finding::new(SHOWN_TO_FAIL, "a record that was never sent to be reported missing", "it was not"));
     }
@@ -459,13 +472,13 @@ fn unfinished(case: &Case, main: &Timeline<'_>) -> Finding {
     Finding::new("waited", expected, found)
 }
 
-fn not_looked(case: &Case) -> Finding {
+pub(super) fn not_looked(case: &Case) -> Finding {
     let found = case.halt.as_ref().map_or_else(|| "none".to_owned(), |halt| halt.reason.clone());
     Finding::new("seen", "a look", found)
 }
 
 /// `300 s`, `4.5 s`.
-fn seconds(duration: Duration) -> String {
+pub(super) fn seconds(duration: Duration) -> String {
     let seconds = duration.as_secs_f64();
     if seconds >= 10.0 || duration.subsec_millis() == 0 { format!("{seconds:.0} s") } else { format!("{seconds:.1} s") }
 }

@@ -4,11 +4,12 @@
 mod compare;
 mod expectation;
 mod judge;
+mod load;
 #[cfg(test)]
 mod tests;
 
 pub use compare::{Bodies, BodyError, Memory};
-pub use expectation::{Case, Check, Control, Expectation, Halt, HaltKind, Prediction, Rule};
+pub use expectation::{Case, Check, Control, Expectation, Halt, HaltKind, OfferedLoad, Prediction, Rule};
 pub use judge::{NOT_UP, judge, satisfied};
 
 use std::fmt;

@@ -56,6 +56,7 @@ impl Scene {
                 controls: Vec::new(),
                 observations: Vec::new(),
                 problems: Vec::new(),
+                offered: Vec::new(),
                 halt: None,
             },
             bodies: Memory::default(),

@@ -25,6 +25,7 @@ use harness_core::{
     lock::{Access, Held},
     report::{ClauseReport, ExitStatus, Report},
     scenario::Filter,
+    stage::FULL_LOAD,
     verdict::Verdict,
 };
 
@@ -139,6 +140,7 @@ async fn broken_run(
             interposer: saboteur.clone().map(|between| between as Arc<dyn Interposer>),
             ..local
         }),
+        load_lasts: FULL_LOAD,
         seed: None,
         runs: options.runs.join("prove").join(sabotage.name),
         reports: Vec::new(),

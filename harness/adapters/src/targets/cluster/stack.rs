@@ -1,10 +1,11 @@
 use async_trait::async_trait;
 use harness_core::ports::{
-    Component, Lifecycle, LogLine, Logs, PortError, ProcessProof, Stop, StoreKeys, Workload, Workloads,
+    Component, Cost, Lifecycle, LogLine, Logs, Meter, PortError, ProcessProof, Stop, StoreKeys, Usage, Workload,
+    Workloads,
 };
 
 use super::Doors;
-use crate::kube::Cluster;
+use crate::{kube::Cluster, meter};
 
 /// A stack in a cluster. Its doors stay open as long as this lives.
 pub struct ClusterStack {
@@ -73,6 +74,29 @@ impl Workloads for ClusterStack {
 
     async fn events(&self, component: Component) -> Result<Vec<String>, PortError> {
         self.cluster()?.events(component).await
+    }
+}
+
+#[async_trait]
+impl Meter for ClusterStack {
+    async fn usage(&self, component: Component) -> Result<Vec<Usage>, PortError> {
+        let cluster = self.cluster()?;
+        let working_sets = cluster.working_set(component).await?;
+        let workload = cluster.workload(component).await?;
+        let pods = workload.pods.iter().filter(|pod| !pod.ending);
+        Ok(pods
+            .filter_map(|pod| {
+                let (_, memory) = working_sets.iter().find(|(name, _)| *name == pod.name)?;
+                // A container that was killed for its memory starts again in the same pod.
+                let restarts: u32 = pod.containers.iter().map(|container| container.restarts).sum();
+                let process = format!("{} after {restarts} restarts", pod.uid);
+                Some(Usage { process, memory: *memory, is_peak: false, disk: None })
+            })
+            .collect())
+    }
+
+    fn own(&self) -> Option<Cost> {
+        meter::own()
     }
 }
 

@@ -11,10 +11,10 @@ use testcontainers::{
         Docker,
         container::LogOutput,
         errors::Error,
-        models::{ContainerState, NetworkCreateRequest},
+        models::{ContainerMemoryStats, ContainerState, NetworkCreateRequest},
         query_parameters::{
             InspectContainerOptions, KillContainerOptionsBuilder, ListContainersOptionsBuilder,
-            ListNetworksOptionsBuilder, LogsOptionsBuilder, RemoveContainerOptionsBuilder,
+            ListNetworksOptionsBuilder, LogsOptionsBuilder, RemoveContainerOptionsBuilder, StatsOptionsBuilder,
         },
     },
     core::client::docker_client_instance,
@@ -115,6 +115,16 @@ impl Engine {
         Ok(found.state.unwrap_or_default())
     }
 
+    /// Bytes of memory that a running container has now and cannot give back.
+    pub(super) async fn working_set(&self, id: &str) -> Result<u64, ContainersError> {
+        let said = |said: String| ContainersError::Docker { what: format!("measure container {id}"), said };
+        let options = StatsOptionsBuilder::new().stream(false).one_shot(true).build();
+        let measured = std::pin::pin!(self.docker.stats(id, Some(options))).next().await;
+        let measured = measured.ok_or_else(|| said("no answer".to_owned()))?;
+        let measured = measured.map_err(|error| said(crate::causes(&error)))?;
+        measured.memory_stats.as_ref().and_then(working_set).ok_or_else(|| said("it told no memory".to_owned()))
+    }
+
     /// Sends a container the signal that `how` stands for.
     pub(super) async fn signal(&self, id: &str, how: Stop) -> Result<(), ContainersError> {
         let signal = match how {
@@ -185,6 +195,14 @@ impl Engine {
         // One that somebody else was removing may still be about.
         Ok(ids.is_empty() && networks.is_empty())
     }
+}
+
+/// What cannot be given back: all but the pages of files that nobody used of late, as Kubernetes has it.
+fn working_set(memory: &ContainerMemoryStats) -> Option<u64> {
+    let pages = memory.stats.as_ref()?;
+    // Of control groups of the second version, then of the first.
+    let unused = pages.get("inactive_file").or_else(|| pages.get("total_inactive_file"))?;
+    Some(memory.usage?.saturating_sub(*unused))
 }
 
 /// What everything has that is made for `run`.

@@ -10,7 +10,8 @@ use futures::future::join_all;
 use harness_core::{
     poll::{Ended, Step, until},
     ports::{
-        Clock, Component, Lifecycle, LogLine, Logs, PortError, ProcessProof, Stop, StoreKeys, Workload, Workloads,
+        Clock, Component, Cost, Lifecycle, LogLine, Logs, Meter, PortError, ProcessProof, Stop, StoreKeys, Usage,
+        Workload, Workloads,
     },
 };
 use testcontainers::{
@@ -32,7 +33,7 @@ use super::{
     owner::{self, Begun, Owner},
 };
 use crate::{
-    SystemClock, causes,
+    SystemClock, causes, meter,
     targets::{
         blueprint::{
             Asker, Credentials, ImageSource, KeyPair, Maker, Ports, PortsError, Profile, Program, Progress, READINESS,
@@ -652,6 +653,25 @@ impl Workloads for ContainersStack {
 
     async fn events(&self, _: Component) -> Result<Vec<String>, PortError> {
         Err(no_orchestrator())
+    }
+}
+
+#[async_trait]
+impl Meter for ContainersStack {
+    async fn usage(&self, component: Component) -> Result<Vec<Usage>, PortError> {
+        let told =
+            |error: ContainersError| PortError::Unreachable { target: component.to_string(), reason: causes(&error) };
+        let container = self.inner.turn(component).await.and_then(|member| member.last.clone());
+        let Some(id) = container else { return Ok(Vec::new()) };
+        let state = self.inner.engine.state(&id).await.map_err(told)?;
+        // A container that was started again is another process.
+        let Some(pid) = state.pid.filter(|_| state.running == Some(true)) else { return Ok(Vec::new()) };
+        let memory = self.inner.engine.working_set(&id).await.map_err(told)?;
+        Ok(vec![Usage { process: format!("container {id}, pid {pid}"), memory, is_peak: false, disk: None }])
+    }
+
+    fn own(&self) -> Option<Cost> {
+        meter::own()
     }
 }
 

@@ -8,12 +8,13 @@ use std::{
     time::Duration,
 };
 
-use crate::{causes, process};
+use crate::{causes, meter, process};
 use async_trait::async_trait;
 use harness_core::{
     poll::{Ended, Step, until},
     ports::{
-        Clock, Component, Lifecycle, LogLine, Logs, PortError, ProcessProof, Stop, StoreKeys, Tick, Workload, Workloads,
+        Clock, Component, Cost, Lifecycle, LogLine, Logs, Meter, PortError, ProcessProof, Stop, StoreKeys, Tick, Usage,
+        Workload, Workloads,
     },
 };
 use thiserror::Error;
@@ -519,6 +520,22 @@ impl Workloads for LocalStack {
 
     async fn events(&self, _: Component) -> Result<Vec<String>, PortError> {
         Err(no_orchestrator())
+    }
+}
+
+#[async_trait]
+impl Meter for LocalStack {
+    async fn usage(&self, component: Component) -> Result<Vec<Usage>, PortError> {
+        let told = |reason: String| PortError::Unreachable { target: component.to_string(), reason };
+        let state = self.fresh_state().map_err(|error| told(causes(&error)))?;
+        let Some(pid) = state.components.get(&component).and_then(|state| state.pid) else { return Ok(Vec::new()) };
+        let memory = meter::peak_memory(&pid.to_string()).map_err(|error| told(error.to_string()))?;
+        let disk = self.disk_bytes(component).map_err(|error| told(error.to_string()))?;
+        Ok(vec![Usage { process: format!("pid {pid}"), memory, is_peak: true, disk: Some(disk) }])
+    }
+
+    fn own(&self) -> Option<Cost> {
+        meter::own()
     }
 }
 

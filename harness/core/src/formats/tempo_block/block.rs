@@ -41,7 +41,7 @@ pub struct Block {
 /// values are found under `DedicatedAttributes.String01` and so on. With it, the object must have the size and the
 /// traces it tells of.
 pub fn read_spans(object: &str, bytes: Bytes, meta: Option<&BlockMeta>) -> Result<Block, FormatError> {
-    contain(object, || read_selected(&bytes, meta, None))
+    contain(object, || read_block(&bytes, meta, None))
 }
 
 /// Reads the spans of some traces; the pages of other traces are passed over where they can be.
@@ -51,7 +51,24 @@ pub fn read_spans_of(
     meta: Option<&BlockMeta>,
     wanted: &BTreeSet<TraceId>,
 ) -> Result<Block, FormatError> {
-    contain(object, || read_selected(&bytes, meta, Some(wanted)))
+    contain(object, || read_block(&bytes, meta, Some(&|id: &TraceId| wanted.contains(id))))
+}
+
+/// Shows `visit` every span of the traces that are `wanted`, trace by trace in the order of the rows, without keeping any; otherwise
+/// as [`read_spans_of`].
+pub fn for_each_span(
+    object: &str,
+    bytes: Bytes,
+    meta: Option<&BlockMeta>,
+    wanted: &dyn Fn(&TraceId) -> bool,
+    mut visit: impl FnMut(&Span),
+) -> Result<(), FormatError> {
+    contain(object, || {
+        visit_traces(&bytes, meta, Some(wanted), &mut |spans| {
+            spans.iter().for_each(&mut visit);
+            spans.clear();
+        })
+    })
 }
 
 /// Reads the trace ids alone, in the order of the rows: one for each trace.
@@ -119,11 +136,24 @@ impl<'a> File<'a> {
     }
 }
 
-fn read_selected(
+/// Which traces are read: all where there is none.
+type Selection<'a> = Option<&'a dyn Fn(&TraceId) -> bool>;
+
+fn read_block(bytes: &Bytes, meta: Option<&BlockMeta>, selection: Selection<'_>) -> Result<Block, Fault> {
+    let mut all = Vec::new();
+    visit_traces(bytes, meta, selection, &mut |spans| all.append(spans))?;
+    let key = |span: &Span| (span.trace_id.clone(), span.start_ns, span.span_id.clone());
+    all.sort_by_cached_key(key);
+    Ok(Block { spans: all, tested: meta.is_some_and(|meta| TESTED.contains(&meta.format.as_str())) })
+}
+
+/// Shows `visit` the spans of one trace after the other; it is left what it does not take.
+fn visit_traces(
     bytes: &Bytes,
     meta: Option<&BlockMeta>,
-    selection: Option<&BTreeSet<TraceId>>,
-) -> Result<Block, Fault> {
+    selection: Selection<'_>,
+    visit: &mut dyn FnMut(&mut Vec<Span>),
+) -> Result<(), Fault> {
     let file = File::open(bytes)?;
     check_meta(&file, meta)?;
     let columns = file.columns(wanted)?;
@@ -135,7 +165,7 @@ fn read_selected(
             None => Box::new(0..group.rows),
             Some(wanted) => {
                 let ids = file.trace_ids(&ids, index)?;
-                Box::new((0..).zip(ids).filter(|(_, id)| wanted.contains(id)).map(|(row, _)| row))
+                Box::new((0..).zip(ids).filter(|(_, id)| wanted(id)).map(|(row, _)| row))
             }
         };
         let mut rows = Rows::open(&columns.tree, &columns.shapes, group, bytes, &file.budget)?;
@@ -144,15 +174,14 @@ fn read_selected(
             rows.skip(row - next)?;
             let datum = rows.next()?;
             read_trace(rows.view(&datum), &dedicated, &mut spans)?;
+            visit(&mut spans);
             next = row + 1;
         }
         if selection.is_none() {
             rows.finish()?;
         }
     }
-    let key = |span: &Span| (span.trace_id.clone(), span.start_ns, span.span_id.clone());
-    spans.sort_by_cached_key(key);
-    Ok(Block { spans, tested: meta.is_some_and(|meta| TESTED.contains(&meta.format.as_str())) })
+    Ok(())
 }
 
 fn check_meta(file: &File<'_>, meta: Option<&BlockMeta>) -> Result<(), Fault> {

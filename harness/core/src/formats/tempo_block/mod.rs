@@ -32,7 +32,7 @@ mod row;
 mod spans;
 mod thrift;
 
-pub use block::{Block, TraceId, read_spans, read_spans_of, trace_ids};
+pub use block::{Block, TraceId, for_each_span, read_spans, read_spans_of, trace_ids};
 pub use layout::{BlockFile, BlockKey, TempoObject, classify};
 pub use meta::{BlockMeta, DedicatedColumn, DedicatedScope, read_meta};
 

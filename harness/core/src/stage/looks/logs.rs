@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// The tenant of a Loki without authentication.
-const TENANT_PREFIX: &str = "fake/";
+pub(super) const TENANT_PREFIX: &str = "fake/";
 
 /// Everything under which index objects lie.
 const INDEX_PREFIX: &str = "index/";

@@ -3,9 +3,11 @@
 mod access;
 mod buckets;
 mod interfaces;
+mod load;
 mod logs;
 mod metrics;
 mod traces;
+mod usage;
 mod workloads;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,6 +29,7 @@ pub(super) struct Glass {
     entries: Cache<LogEntry>,
     spans: Cache<Span>,
     samples: Cache<Sample>,
+    tally: Option<load::Tally>,
 }
 
 /// What came of looking, before it is told as an observation.
@@ -37,7 +40,7 @@ enum Told {
 
 impl Glass {
     pub(super) fn new(look: Look) -> Self {
-        Self { look, entries: Cache::default(), spans: Cache::default(), samples: Cache::default() }
+        Self { look, entries: Cache::default(), spans: Cache::default(), samples: Cache::default(), tally: None }
     }
 
     /// Looks once.
@@ -60,6 +63,14 @@ impl Glass {
             Look::TraceQuery { trace_ids, store_only } => traces::query(&mut scene, &trace_ids, store_only).await?,
             Look::SampleBlocks { bucket, selector, since_ms } => {
                 metrics::blocks(&mut scene, &mut self.samples, &bucket, &selector, since_ms).await?
+            }
+            Look::Load { bucket, plan } => {
+                let tally = self.tally.get_or_insert_with(|| load::Tally::new(plan));
+                tally.look(&mut scene, &bucket).await?
+            }
+            Look::Memory { asked, sampled } => usage::memory(&mut scene, &asked, &sampled).await,
+            Look::Storage { buckets, folders, offered, allowance } => {
+                usage::storage(&mut scene, &buckets, &folders, offered, allowance).await
             }
             Look::SampleQuery { selector, start_ms, end_ms } => {
                 metrics::query(&mut scene, selector, start_ms, end_ms).await?

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// The tenant of a Tempo without multitenancy.
-const TENANT_PREFIX: &str = "single-tenant/";
+pub(super) const TENANT_PREFIX: &str = "single-tenant/";
 
 /// Spans of `trace_ids` in every block that has a `meta.json` and ends at `since_s` or later.
 pub(super) async fn blocks(

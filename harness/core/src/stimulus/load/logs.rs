@@ -194,7 +194,9 @@ mod tests {
                             return Err(TestCaseError::fail(entry.line));
                         };
                         prop_assert_eq!(number, mark.sequence);
-                        prop_assert_eq!(&encode::selector(load.stream_of(number).unwrap()), &stream.labels);
+                        let labels = &load.logs.labels[load.stream_of(number)];
+                        prop_assert_eq!(&encode::selector(labels), &stream.labels);
+                        prop_assert_eq!(load.stream_with(labels), Some(load.stream_of(number)));
                         numbers.push(number);
                     }
                 }

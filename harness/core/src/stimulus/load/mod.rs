@@ -121,12 +121,8 @@ pub struct Load {
 impl Load {
     /// The load of `plan`.
     pub fn new(plan: LoadPlan) -> Self {
-        let origin = Origin {
-            seed: plan.seed,
-            run: plan.run.clone(),
-            stimulus: plan.stimulus.clone(),
-            now_ns: plan.begin_ns,
-        };
+        let origin =
+            Origin { seed: plan.seed, run: plan.run.clone(), stimulus: plan.stimulus.clone(), now_ns: plan.begin_ns };
         let texts = Texts::new(&origin);
         let (logs, traces) = (logs::Fixed::new(&plan), traces::Fixed::new(&plan, &origin));
         Self { plan, texts, logs, traces, scratch: Vec::new() }
@@ -152,14 +148,19 @@ impl Load {
         }
     }
 
-    /// What the log entry is that is stored in the stream with `labels`; `plain` says that it has no structured metadata.
+    /// What a stored log entry is, apart from its stream; `plain` says that it has no structured metadata.
     pub fn entry(&mut self, timestamp_ns: i64, line: &[u8], plain: bool) -> Found {
         logs::recognise(&self.plan, &self.logs, &self.texts, &mut self.scratch, timestamp_ns, line, plain)
     }
 
-    /// The labels of the stream that the entry with this number is in.
-    pub fn stream_of(&self, number: u64) -> Option<&Labels> {
-        self.logs.labels.get(logs::stream(&self.plan, number))
+    /// The position of the stream that the entry with this number is in.
+    pub fn stream_of(&self, number: u64) -> usize {
+        logs::stream(&self.plan, number)
+    }
+
+    /// The position of the stream that has these labels, and no others.
+    pub fn stream_with(&self, labels: &Labels) -> Option<usize> {
+        self.logs.labels.iter().position(|own| own == labels)
     }
 
     /// Whether a trace is one of this load.

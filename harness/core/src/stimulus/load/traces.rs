@@ -84,7 +84,14 @@ fn text_length(plan: &LoadPlan, number: u64) -> usize {
 
 fn span_length(number: u64, text: usize) -> usize {
     let parent = if parent_of(number).is_some() { field_length(8) } else { 0 };
-    field_length(16) + field_length(8) + parent + field_length(NAME.len()) + 2 + 9 + 9 + field_length(attribute_length(text))
+    field_length(16)
+        + field_length(8)
+        + parent
+        + field_length(NAME.len())
+        + 2
+        + 9
+        + 9
+        + field_length(attribute_length(text))
 }
 
 fn attribute_length(text: usize) -> usize {
