@@ -64,6 +64,7 @@ pub(crate) fn all() -> Result<Vec<Scenario>, String> {
             stage.control(&capacity, &full, &[&rule], storage(0)).await?;
         }
         stage.count_back(&ingest, &plans).await?;
+        let taken = stage.decide(&ingest)?;
 
         let look = |limit: &dyn Fn(u64) -> u64, of: &dyn Fn(Component) -> Component| Look::Memory {
             asked: MEMORY_LIMITS
@@ -93,12 +94,12 @@ pub(crate) fn all() -> Result<Vec<Scenario>, String> {
                 look(&|bytes| bytes, &other),
             )
             .await?;
-        stage.look_once(&memory, look(&|bytes| bytes, &same)).await?;
-        stage.decide_under_load(&memory, &ingest)?;
+        stage.look_at(&memory, look(&|bytes| bytes, &same)).await?;
+        stage.decide_under_load(&memory, &ingest, taken)?;
 
         let within = stage.leaves_folders_within(&takers).await;
         stage.look_for_within(&capacity, storage(allowance), within).await?;
-        stage.decide_under_load(&capacity, &ingest)?;
+        stage.decide_under_load(&capacity, &ingest, taken)?;
         Ok(())
     })?;
     Ok(vec![

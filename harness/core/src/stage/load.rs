@@ -195,16 +195,15 @@ impl Stage {
         self.context().patience.records + longest * 2
     }
 
-    /// Judges `clause`; one that passed, although the load it is about was not taken as it should be, is blocked for the reason given.
-    pub fn decide_under_load(&self, clause: &ClauseId, load: &ClauseId) -> Result<Verdict, StageError> {
-        let verdict = self.decide(clause)?;
-        let taken = self.decide(load)?;
-        if verdict != Verdict::Pass || taken == Verdict::Pass {
-            return Ok(verdict);
+    /// Judges `clause` by what was looked at while `load` was offered, of which the judge said `taken`. Where the load was not shown to be
+    /// taken, what holds all the same says nothing: the clause is blocked.
+    pub fn decide_under_load(&self, clause: &ClauseId, load: &ClauseId, taken: Verdict) -> Result<(), StageError> {
+        if self.verdict_so_far(clause)? == Verdict::Pass && taken != Verdict::Pass {
+            let reason = format!("the load was not shown to be taken: {load} is {taken}");
+            return self.halt(clause, Halt { kind: HaltKind::Blocked, reason });
         }
-        let reason = format!("the load was not shown to be taken: {load} is {taken}");
-        self.halt(clause, Halt { kind: HaltKind::Blocked, reason })?;
-        Ok(Verdict::Blocked)
+        self.decide(clause)?;
+        Ok(())
     }
 }
 

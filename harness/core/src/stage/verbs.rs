@@ -382,8 +382,8 @@ impl Stage {
         self.judge(clause)
     }
 
-    /// Looks, records, and tells what is not as expected.
-    async fn look_at(&self, clause: &ClauseId, look: Look) -> Result<Vec<Finding>, StageError> {
+    /// Looks, records, and tells what is not as expected; nothing is judged yet.
+    pub async fn look_at(&self, clause: &ClauseId, look: Look) -> Result<Vec<Finding>, StageError> {
         let observation = Glass::new(look).look(self.ports(), self.keeper()).await?;
         let findings = satisfied(&self.case(clause)?, &observation, self.inner.recorder.bodies())?;
         self.record(Event::Observed { clause: clause.clone(), observation })?;
@@ -674,7 +674,7 @@ impl Stage {
         Ok(verdict)
     }
 
-    fn verdict_so_far(&self, clause: &ClauseId) -> Result<Verdict, StageError> {
+    pub(super) fn verdict_so_far(&self, clause: &ClauseId) -> Result<Verdict, StageError> {
         Ok(self.judgement(clause)?.verdict)
     }
 
