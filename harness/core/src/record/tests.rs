@@ -8,12 +8,16 @@ use crate::{
     catalogue::Target,
     ledger::LedgerEntry,
     observation::{Counted, Evidence, EvidenceKind, Look, Observation, Oracle, Seen},
-    ports::{Component, LogLine, PushOutcome, Tick},
+    ports::{Component, Cost, LogLine, PushOutcome, Tick, Usage},
     signal::{Labels, LogEntry, Signal},
-    stimulus::{Origin, Route, logs},
+    stimulus::{
+        Origin, Route,
+        load::{LoadPlan, examples},
+        logs,
+    },
     verdict::{
-        Case, Check, Control, Expectation, Halt, HaltKind, Judgement, PredictedLatency, Prediction, Rule, Verdict,
-        judge,
+        Case, Check, Control, Expectation, Halt, HaltKind, Judgement, OfferedLoad, PredictedLatency, Prediction, Rule,
+        Verdict, judge,
     },
 };
 
@@ -78,13 +82,41 @@ fn every_look() -> Vec<Look> {
             }],
         },
         Look::Modules { roles: vec![("write".into(), Component::LokiWrite)] },
+        Look::Load { bucket: bucket.clone(), plan: load_plan() },
+        Look::Memory {
+            asked: vec![(Component::Tempo, 1, vec!["pid 7".into()])],
+            sampled: vec![(Component::Tempo, usage())],
+        },
+        Look::Storage {
+            buckets: vec![(bucket.clone(), 5)],
+            folders: vec![(Component::Tempo, 7)],
+            offered: 1,
+            allowance: 2,
+        },
         Look::Access { owners: Vec::new(), buckets: vec![bucket], probe: "probe".into() },
     ]
+}
+
+fn load_plan() -> LoadPlan {
+    LoadPlan { batches: 2, ..examples::plan(Signal::Logs, u64::MAX) }
+}
+
+fn usage() -> Usage {
+    Usage { process: "pid 7".into(), memory: u64::MAX, is_peak: true, disk: Some(3) }
 }
 
 fn every_seen() -> Vec<Seen> {
     vec![
         Seen::Records { signal: Signal::Logs, body: "ab".into(), count: 3, defects: vec!["torn".into()] },
+        Seen::Numbers {
+            body: "ab".into(),
+            count: 3,
+            streams: 16,
+            doubled: 1,
+            altered: 1,
+            examples: vec!["7 by its line".into()],
+            defects: vec!["torn".into()],
+        },
         Seen::Facts { facts: [("keys".to_owned(), json!(["a", 1, null]))].into() },
         Seen::Unseen { reason: "cannot be reached".into() },
     ]
@@ -128,12 +160,22 @@ fn answered(outcome: PushOutcome) -> Event {
     }
 }
 
+fn offered(cost: Option<Cost>) -> Event {
+    let load = OfferedLoad { stimulus: load_plan().stimulus, attempts: "ab".into(), cost };
+    Event::Offered { load, evidence: evidence(EvidenceKind::Push) }
+}
+
 /// Every kind of event, and of what events carry.
 fn every_event() -> Vec<Event> {
     let clause = || CLAUSE.parse().unwrap();
-    let rules = [Check::Is(json!({"a": [1.5, null]})), Check::Empty, Check::AtLeast(3), Check::Has(vec!["a".into()])]
-        .map(|check| Rule::new("rule", "fact", check))
-        .to_vec();
+    let checks = [
+        Check::Is(json!({"a": [1.5, null]})),
+        Check::Empty,
+        Check::AtLeast(3),
+        Check::AtMost(3),
+        Check::Has(vec!["a".into()]),
+    ];
+    let rules = checks.map(|check| Rule::new("rule", "fact", check)).to_vec();
     let records = Expectation::Records {
         signal: Signal::Metrics,
         expected: "ab".into(),
@@ -147,6 +189,9 @@ fn every_event() -> Vec<Event> {
         Event::Progress { scenario: "logs".into(), status: "waits".into() },
         expected(records, Some(Duration::new(300, 1))),
         expected(Expectation::Facts { rules }, None),
+        expected(Expectation::Loads { loads: vec![load_plan()] }, None),
+        offered(Some(Cost { processor: Duration::new(1, 2), peak_memory: 3 })),
+        offered(None),
         Event::Predicted {
             clause: clause(),
             prediction: Prediction {
@@ -223,6 +268,19 @@ fn a_look_at_a_lifecycle_of_a_record_that_does_not_know_rules_alone_is_one_that_
     let look = |rules_alone| Ok(Look::BucketLifecycle { bucket: "b".into(), rules_alone });
     assert_eq!(read(r#"{"look":"bucket-lifecycle","bucket":"b"}"#), look(false));
     assert_eq!(read(r#"{"look":"bucket-lifecycle","bucket":"b","rules_alone":true}"#), look(true));
+}
+
+#[test]
+fn an_offered_load_belongs_to_the_clause_that_expects_it() {
+    let at = |event| Entry { at: Tick(1), event };
+    let loads = |plan| expected(Expectation::Loads { loads: vec![plan] }, None);
+    let other = LoadPlan { stimulus: "other".into(), ..load_plan() };
+    for (plan, belongs) in [(load_plan(), true), (other, false)] {
+        let record = assemble(&[at(loads(plan)), at(offered(None))], true);
+        let clause = CLAUSE.parse().unwrap();
+        assert_eq!(record.cases[&clause].offered.len(), usize::from(belongs));
+        assert_eq!(record.evidence_of(&clause).len(), usize::from(belongs));
+    }
 }
 
 /// The table above must not fall behind the enum: each of the names under which events are recorded stands in it.

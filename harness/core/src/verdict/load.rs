@@ -284,3 +284,295 @@ fn counted<'a>(reasons: impl Iterator<Item = &'a str>) -> Option<String> {
     let rest = if known.len() > REASONS { "; …" } else { "" };
     (!told.is_empty()).then(|| format!("{}{rest}", told.join("; ")))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{
+        observation::Facts,
+        stimulus::load::examples,
+        verdict::{Control, Expectation, Halt, HaltKind, Memory, judge},
+    };
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// One load: how its pushes were answered, and what was seen how long after.
+    struct Scene {
+        plan: LoadPlan,
+        attempts: Vec<Attempt>,
+        controls: Vec<Seen>,
+        looks: Vec<(u32, Seen)>,
+        halt: Option<Halt>,
+        bodies: Memory,
+    }
+
+    impl Scene {
+        /// Everything acked in time, nothing found before and all of it after a second.
+        fn taken(signal: Signal) -> Self {
+            let plan = examples::plan(signal, 1);
+            let attempts = (0..plan.batches).map(|batch| {
+                let due = Tick(0).after(plan.gap() * batch);
+                let times = Some((due, due.after(SECOND / 100)));
+                Attempt { batch, due, times, status: Some(204), outcome: PushOutcome::Acked }
+            });
+            let attempts = attempts.collect();
+            let mut scene =
+                Self { plan, attempts, controls: Vec::new(), looks: Vec::new(), halt: None, bodies: Memory::default() };
+            let (nothing, all) = (scene.seen(&[]), scene.seen(&[(0, scene.plan.records() - 1)]));
+            scene.controls.push(nothing);
+            scene.looks.push((1, all));
+            scene
+        }
+
+        fn seen(&mut self, ranges: &[(u64, u64)]) -> Seen {
+            let (numbers, _) = Numbers::gather(ranges.to_vec());
+            let body = format!("numbers {}", self.bodies.0.len());
+            self.bodies.0.insert(body.clone(), numbers.to_string().into_bytes());
+            let streams = if self.plan.signal == Signal::Logs && !numbers.is_empty() { 16 } else { 0 };
+            let (examples, defects) = (Vec::new(), Vec::new());
+            Seen::Numbers { body, count: numbers.len(), streams, doubled: 0, altered: 0, examples, defects }
+        }
+
+        /// The only look saw `ranges`, this long after the last answer.
+        fn saw(mut self, after_s: u32, ranges: &[(u64, u64)]) -> Self {
+            let seen = self.seen(ranges);
+            self.looks = vec![(after_s, seen)];
+            self
+        }
+
+        fn answered(mut self, batch: usize, status: Option<u16>, outcome: PushOutcome) -> Self {
+            self.attempts[batch] = Attempt { status, outcome, ..self.attempts[batch].clone() };
+            self
+        }
+
+        fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+            change(&mut self);
+            self
+        }
+
+        fn observation(&self, sent: Tick, seen: &Seen) -> Observation {
+            let look = Look::Load { bucket: "bucket".into(), plan: self.plan.clone() };
+            Observation { look, sent, received: sent, seen: seen.clone(), evidence: Vec::new() }
+        }
+
+        fn case(&self, bodies: &mut Memory) -> Case {
+            let lines = self.attempts.iter().map(|attempt| serde_json::to_string(attempt).unwrap() + "\n");
+            bodies.0.insert(self.plan.stimulus.clone(), lines.collect::<String>().into_bytes());
+            bodies.0.extend(self.bodies.0.clone());
+            let last = self.attempts.iter().filter_map(|attempt| attempt.times).map(|(_, answered)| answered).max();
+            let looks = self.looks.iter();
+            Case {
+                clause: "NFR-lgtm-d4f8c2a1-PERF-002/ingest".parse().unwrap(),
+                bound: None,
+                patience: SECOND * 30,
+                forced: false,
+                expectation: Expectation::Loads { loads: vec![self.plan.clone()] },
+                bucket: None,
+                ledger: crate::ledger::Ledger::default(),
+                offered: vec![OfferedLoad {
+                    stimulus: self.plan.stimulus.clone(),
+                    attempts: self.plan.stimulus.clone(),
+                    cost: None,
+                }],
+                lost: None,
+                prediction: None,
+                controls: self
+                    .controls
+                    .iter()
+                    .map(|seen| Control {
+                        name: "records that were not sent yet".into(),
+                        must_break: vec!["missing".into()],
+                        observation: self.observation(Tick(0), seen),
+                    })
+                    .collect(),
+                observations: looks
+                    .map(|(after_s, seen)| self.observation(last.unwrap_or_default().after(SECOND * *after_s), seen))
+                    .collect(),
+                problems: Vec::new(),
+                halt: self.halt.clone(),
+            }
+        }
+
+        fn judged(&self) -> (Verdict, Vec<Finding>) {
+            let mut bodies = Memory::default();
+            let judgement = judge(&self.case(&mut bodies), &bodies).unwrap();
+            (judgement.verdict, judgement.findings)
+        }
+    }
+
+    fn rejected(reason: &str) -> PushOutcome {
+        PushOutcome::Rejected { reason: reason.into() }
+    }
+
+    fn unknown(reason: &str) -> PushOutcome {
+        PushOutcome::Unknown { reason: reason.into() }
+    }
+
+    #[test]
+    fn each_rule_has_a_case_that_breaks_it() {
+        let logs = || Scene::taken(Signal::Logs);
+        let change = |change: fn(&mut Seen)| logs().with(|scene| change(&mut scene.looks[0].1));
+        // Records 0 to 39 are those of the first push, of 25.
+        let table: Vec<(&str, Verdict, &str, Scene)> = vec![
+            ("accepted", Verdict::Fail, "status 429", logs().answered(0, Some(429), rejected("status 429: limit"))),
+            ("accepted", Verdict::Fail, "status 503", logs().answered(0, Some(503), unknown("status 503: no"))),
+            ("answered", Verdict::Inconclusive, "timed out", logs().answered(0, None, unknown("timed out"))),
+            ("offered", Verdict::Inconclusive, "24", logs().with(|scene| drop(scene.attempts.pop()))),
+            ("sent", Verdict::Inconclusive, "none", logs().with(|scene| scene.attempts.clear())),
+            (
+                "rate",
+                Verdict::Inconclusive,
+                "beside it",
+                logs().with(|scene| {
+                    for (attempt, number) in scene.attempts.iter_mut().zip(0..) {
+                        let late = attempt.due.after(Duration::from_micros(10) * number);
+                        attempt.times = Some((late, late));
+                    }
+                }),
+            ),
+            ("missing", Verdict::Fail, "1 missing: 7", logs().saw(31, &[(0, 6), (8, 999)])),
+            ("missing", Verdict::Inconclusive, "1 missing: 7", logs().saw(29, &[(0, 6), (8, 999)])),
+            ("in time", Verdict::Inconclusive, "after 29 s", logs().saw(29, &[(0, 998)])),
+            (
+                "altered",
+                Verdict::Inconclusive,
+                "1 altered: 3 by its line",
+                change(|seen| {
+                    if let Seen::Numbers { altered, examples, .. } = seen {
+                        (*altered, *examples) = (1, vec!["3 by its line".into()]);
+                    }
+                }),
+            ),
+            (
+                "doubled",
+                Verdict::Inconclusive,
+                "2 more than once",
+                change(|seen| {
+                    if let Seen::Numbers { doubled, .. } = seen {
+                        *doubled = 2;
+                    }
+                }),
+            ),
+            (
+                "streams",
+                Verdict::Inconclusive,
+                "15",
+                change(|seen| {
+                    if let Seen::Numbers { streams, .. } = seen {
+                        *streams = 15;
+                    }
+                }),
+            ),
+            (
+                "readable",
+                Verdict::Inconclusive,
+                "1 unreadable: torn",
+                change(|seen| {
+                    if let Seen::Numbers { defects, .. } = seen {
+                        defects.push("torn".into());
+                    }
+                }),
+            ),
+            ("seen", Verdict::Inconclusive, "gone", change(|seen| *seen = Seen::Unseen { reason: "gone".into() })),
+            (
+                "seen",
+                Verdict::Inconclusive,
+                "something else",
+                change(|seen| *seen = Seen::Facts { facts: Facts::new() }),
+            ),
+            ("seen", Verdict::Inconclusive, "none", logs().with(|scene| scene.looks.clear())),
+            (SHOWN_TO_FAIL, Verdict::Inconclusive, "none was tried", logs().with(|scene| scene.controls.clear())),
+            (
+                SHOWN_TO_FAIL,
+                Verdict::Inconclusive,
+                "there already",
+                logs().with(|scene| scene.controls[0] = scene.looks[0].1.clone()),
+            ),
+            (
+                "in time",
+                Verdict::Inconclusive,
+                "interrupted",
+                logs().saw(1, &[]).with(|scene| {
+                    scene.halt = Some(Halt { kind: HaltKind::Interrupted, reason: "interrupted".into() });
+                }),
+            ),
+        ];
+        for (rule, verdict, says, scene) in table {
+            let (found, findings) = scene.judged();
+            assert_eq!(found, verdict, "{rule} {says}: {findings:?}");
+            let named = findings.iter().any(|finding| finding.rule == rule && finding.found.contains(says));
+            assert!(named, "{rule} {says}: {findings:?}");
+        }
+        for signal in [Signal::Logs, Signal::Traces] {
+            assert_eq!(Scene::taken(signal).judged(), (Verdict::Pass, Vec::new()));
+        }
+    }
+
+    #[test]
+    fn a_record_of_a_refused_push_must_not_be_there_and_one_of_a_push_refused_in_part_may() {
+        let refusals: [(PushOutcome, u64, &[&str]); 3] = [
+            (rejected("status 413: too large"), 0, &["refused"]),
+            (rejected("status 413: too large"), 40, &[]),
+            (PushOutcome::Refused { reason: "status 429: limit".into() }, 0, &[]),
+        ];
+        for (outcome, first, expected) in refusals {
+            let scene = Scene::taken(Signal::Logs).answered(0, Some(413), outcome).saw(40, &[(first, 999)]);
+            let mut bodies = Memory::default();
+            let case = scene.case(&mut bodies);
+            let findings = satisfied(&case, case.expectation.loads(), &case.observations[0], &bodies).unwrap();
+            assert_eq!(rules_of(findings), expected);
+        }
+    }
+
+    #[test]
+    fn refusals_are_counted_by_what_was_said() {
+        let reasons = ["a 1", "b", "a 22", "c", "d", "a 3", "b"];
+        assert_eq!(counted(reasons.into_iter()).unwrap(), "3 times: a 1; 2 times: b; 1 times: c; …");
+        assert_eq!(counted([].into_iter()), None);
+    }
+
+    #[test]
+    fn the_worst_load_decides_and_all_are_told() {
+        let mut bodies = Memory::default();
+        let good = Scene::taken(Signal::Logs).case(&mut bodies);
+        let mut bad = Scene::taken(Signal::Traces).answered(3, Some(429), rejected("status 429"));
+        bad.plan.stimulus = "other".into();
+        let bad = bad.case(&mut bodies);
+        let both = Case {
+            expectation: Expectation::Loads { loads: [good.expectation.loads(), bad.expectation.loads()].concat() },
+            offered: [good.offered.clone(), bad.offered.clone()].concat(),
+            controls: [good.controls.clone(), bad.controls.clone()].concat(),
+            observations: [good.observations.clone(), bad.observations].concat(),
+            ..good
+        };
+        let judgement = judge(&both, &bodies).unwrap();
+        assert_eq!(judgement.verdict, Verdict::Fail);
+        assert!(judgement.findings[0].expected.contains("traces"), "{:?}", judgement.findings);
+        let unoffered = Case { offered: good.offered, ..both };
+        let judgement = judge(&unoffered, &bodies).unwrap();
+        assert_eq!(judgement.verdict, Verdict::Inconclusive);
+        assert!(judgement.findings.iter().any(|finding| finding.rule == "sent"));
+    }
+
+    #[test]
+    fn an_altered_body_is_no_verdict() {
+        let scene = Scene::taken(Signal::Logs);
+        let mut bodies = Memory::default();
+        let case = scene.case(&mut bodies);
+        bodies.0.insert("load".into(), b"{}\n".to_vec());
+        assert!(judge(&case, &bodies).unwrap_err().reason.starts_with("line 1: "));
+    }
+
+    proptest! {
+        #[test]
+        fn one_lost_record_is_always_seen(lost in 0_u64..1000) {
+            let ranges: Vec<(u64, u64)> =
+                [(0, lost.saturating_sub(1)), (lost + 1, 999)].into_iter().filter(|(first, last)| first <= last && *last != lost && *first != lost).collect();
+            let (verdict, findings) = Scene::taken(Signal::Logs).saw(31, &ranges).judged();
+            prop_assert_eq!(verdict, Verdict::Fail);
+            prop_assert_eq!(&findings[0].found, &format!("1 missing: {lost}"));
+        }
+    }
+}

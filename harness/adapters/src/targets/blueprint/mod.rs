@@ -35,7 +35,7 @@ pub(in crate::targets) use {
     gateway::{Upstream, Upstreams, serve_grpc, serve_http},
     images::{Made, RUN, Recipe, make, references, versions, words},
     log::{end_of, is_error},
-    overrides::{nearest, whose_keys},
+    overrides::{go_memory_limit, nearest, whose_keys},
     path::in_path,
     places::{Ports, PortsError, Socket, listen},
     ready::{Asker, READINESS, needs, readiness},

@@ -1,13 +1,17 @@
 use std::{fmt, str::FromStr};
 
-use harness_core::ports::{Component, Versioning};
+use harness_core::{
+    ports::{Component, Versioning},
+    stage::MEMORY_LIMITS,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use thiserror::Error;
 
 /// One change to the stack's configuration, as written: `loki.ingester.chunk_idle_period=10m` (all Loki processes),
 /// `loki-write.target=all` (one process), `buckets.loki-chunks.versioning=suspended`, `tempo.credentials=mimir` (another
-/// component's S3 keys; `minio` stands for the keys that open everything).
+/// component's S3 keys; `minio` stands for the keys that open everything), `tempo.go-memory-limit=off` (what the runtime of Go is told of
+/// its limit).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Override {
@@ -21,6 +25,8 @@ pub(in crate::targets) enum Change {
     Setting { components: Vec<Component>, path: Vec<String>, value: Value },
     /// The S3 keys that `components` are given.
     Credentials { components: Vec<Component>, of: Component },
+    /// What the runtime of `components` is told of its memory limit (Go's `GOMEMLIMIT`).
+    GoMemoryLimit { components: Vec<Component>, limit: String },
     /// The versioning state of `bucket`.
     Versioning { bucket: String, state: Versioning },
 }
@@ -132,6 +138,14 @@ impl FromStr for Override {
                 }
                 Change::Credentials { components, of }
             }
+            (name, [setting]) if setting == "go-memory-limit" => {
+                let components = components(text, name)?;
+                let is_mebibytes = written.strip_suffix("MiB").is_some_and(|number| number.parse::<u32>().is_ok());
+                if written != "off" && !is_mebibytes {
+                    return Err(bad("the runtime's memory limit is off, or as 800MiB"));
+                }
+                Change::GoMemoryLimit { components, limit: written.to_owned() }
+            }
             (name, _) => {
                 let components = components(text, name)?;
                 if components == [Component::Minio] {
@@ -160,6 +174,17 @@ pub(in crate::targets) fn whose_keys(component: Component, overrides: &[Override
             _ => None,
         })
         .unwrap_or(component)
+}
+
+/// What the runtime of `component` is told of its memory limit, as `GOMEMLIMIT` has it: four fifths of the design's limit, for the rest
+/// is what the runtime does not count; unless a change says otherwise, the last one. `None` where the design sets no limit.
+pub(in crate::targets) fn go_memory_limit(component: Component, overrides: &[Override]) -> Option<String> {
+    let changed = overrides.iter().rev().find_map(|change| match &change.change {
+        Change::GoMemoryLimit { components, limit } if components.contains(&component) => Some(limit.clone()),
+        _ => None,
+    });
+    let (_, limit) = MEMORY_LIMITS.into_iter().find(|(of, _)| *of == component).unzip();
+    changed.or_else(|| Some(format!("{}MiB", (limit? >> 20) * 4 / 5)))
 }
 
 impl Override {
@@ -291,6 +316,10 @@ mod tests {
                 "\"buckets.loki-chunks.versioning=on\": versioning is enabled, suspended or off",
             ),
             ("minio.a.b=1", "\"minio.a.b=1\": minio has no configuration file"),
+            (
+                "tempo.go-memory-limit=1x",
+                "\"tempo.go-memory-limit=1x\": the runtime's memory limit is off, or as 800MiB",
+            ),
             ("loki.ingester.a.b=1", "\"loki.ingester.a.b=1\": \"b\" would be inside the value 1"),
         ];
         for (text, expected) in table {
@@ -314,6 +343,25 @@ mod tests {
             change("buckets.loki-chunks.versioning=suspended"),
             Change::Versioning { bucket: "loki-chunks".into(), state: Versioning::Suspended }
         );
+    }
+
+    #[test]
+    fn a_runtime_is_told_of_the_designs_limit_unless_told_otherwise() {
+        let overrides: Vec<Override> =
+            ["loki.go-memory-limit=700MiB", "loki-read.go-memory-limit=off", "mimir.target=all"]
+                .into_iter()
+                .map(|text| text.parse().unwrap())
+                .collect();
+        let table = [
+            (Component::LokiWrite, Some("700MiB")),
+            (Component::LokiRead, Some("off")),
+            (Component::Tempo, Some("819MiB")),
+            (Component::Mimir, Some("1228MiB")),
+            (Component::Minio, None),
+        ];
+        for (component, expected) in table {
+            assert_eq!(go_memory_limit(component, &overrides).as_deref(), expected, "{component}");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::{
     targets::{
         blueprint::{
             ALIAS, ImageSource, KeyPair, Override, Plan, Profile, Program, Socket, Sockets, Store, Surroundings,
-            configuration, resources,
+            configuration, go_memory_limit, resources,
         },
         local::Selection,
     },
@@ -91,7 +91,10 @@ impl Layout {
             ),
             _ => (
                 vec![format!("-config.file={CONFIGURATION}"), "-config.expand-env=true".to_owned()],
-                vec![("S3_ACCESS_KEY_ID", id.clone()), ("S3_SECRET_ACCESS_KEY", secret.clone())],
+                [("S3_ACCESS_KEY_ID", id.clone()), ("S3_SECRET_ACCESS_KEY", secret.clone())]
+                    .into_iter()
+                    .chain(go_memory_limit(component, &self.spec.overrides).map(|limit| ("GOMEMLIMIT", limit)))
+                    .collect(),
             ),
         };
         let mut environment: Vec<(String, String)> =

@@ -32,8 +32,8 @@ use crate::{
     process::{self, ProcessError},
     targets::blueprint::{
         Asker, BucketsError, Credentials, CredentialsError, Maker, Plan, Ports, PortsError, Program, READINESS,
-        RenderError, Role, Socket, Upstream, Upstreams, configuration, last, listen, needs, redact, remove_folder,
-        serve_grpc, serve_http, whose_keys,
+        RenderError, Role, Socket, Upstream, Upstreams, configuration, go_memory_limit, last, listen, needs, redact,
+        remove_folder, serve_grpc, serve_http, whose_keys,
     },
 };
 
@@ -480,10 +480,12 @@ impl Supervisor {
                     .map_err(|source| StartError::File { path: path.clone(), source })?;
                 let mut file = OsString::from("-config.file=");
                 file.push(&path);
-                let environment = vec![
+                let limit = go_memory_limit(component, &self.spec.overrides).map(|limit| ("GOMEMLIMIT", limit));
+                let environment = [
                     ("S3_ACCESS_KEY_ID", keys.access_key_id.clone()),
                     ("S3_SECRET_ACCESS_KEY", keys.secret_access_key.clone()),
                 ];
+                let environment = environment.into_iter().chain(limit).collect();
                 (vec![file, "-config.expand-env=true".into()], environment)
             }
         };
