@@ -26,7 +26,7 @@ pub use matrix::{distinct_runs, matrix};
 pub use nightly::{PerJob, image, manifests, peak_memory};
 pub use progress::{BuildProgress, RunProgress};
 pub use prove::{
-    Blamed, Outcome, Proof, ProveOptions, SABOTAGES, Sabotage, Surprise, describe_proofs, prove, prove_status,
+    Blamed, Drives, Outcome, Proof, ProveOptions, SABOTAGES, Sabotage, Surprise, describe_proofs, prove, prove_status,
     surprises,
 };
 pub use run::{Drive, ReportFormat, ReportTarget, RunOptions, begin, clause_record, finish, load, newest_run, run};

@@ -4,7 +4,7 @@ mod comparison;
 mod sabotages;
 
 pub use comparison::{Outcome, Surprise, surprises};
-pub use sabotages::{Blamed, SABOTAGES, Sabotage};
+pub use sabotages::{Blamed, Drives, SABOTAGES, Sabotage};
 
 use harness_adapters::causes;
 use std::{
@@ -25,7 +25,6 @@ use harness_core::{
     lock::{Access, Held},
     report::{ClauseReport, ExitStatus, Report},
     scenario::Filter,
-    stage::FULL_LOAD,
     verdict::Verdict,
 };
 
@@ -33,9 +32,6 @@ use super::{
     BuildProgress, CliError, EndpointOverride, Interposer, Interruption, LocalOptions, Place, RunOptions, RunProgress,
     run,
 };
-
-/// The scenarios that are driven against each broken stack.
-const TAG: &str = "main";
 
 /// What is to be proved.
 #[derive(Debug, Clone)]
@@ -134,13 +130,13 @@ async fn broken_run(
     let overrides = overrides.map_err(|error| CliError::Bug(causes(&error)))?;
     let folder = local.folders.stack.clone();
     let run_options = RunOptions {
-        filter: Filter { tags: vec![TAG.to_owned()], ..Filter::default() },
+        filter: Filter { tags: vec![sabotage.drives.tag().to_owned()], ..Filter::default() },
         place: Place::Local(LocalOptions {
             overrides: [local.overrides.clone(), overrides].concat(),
             interposer: saboteur.clone().map(|between| between as Arc<dyn Interposer>),
             ..local
         }),
-        load_lasts: FULL_LOAD,
+        load_lasts: sabotage.drives.load_lasts(),
         seed: None,
         runs: options.runs.join("prove").join(sabotage.name),
         reports: Vec::new(),

@@ -1,10 +1,10 @@
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use harness_adapters::{
     faults::{LoseOneEntry, Saboteur},
     targets::blueprint::Role,
 };
-use harness_core::verdict::Finding;
+use harness_core::{stage::FULL_LOAD, verdict::Finding};
 
 /// Makes a saboteur for one proof.
 pub type MakeSaboteur = fn() -> Arc<dyn Saboteur>;
@@ -16,12 +16,41 @@ pub struct Sabotage {
     pub name: &'static str,
     /// What it breaks, for people.
     pub breaks: &'static str,
+    /// What is driven against it.
+    pub drives: Drives,
     /// Changes to the stack's configuration.
     pub overrides: &'static [&'static str],
     /// What goes between harness and stack, and before which address.
     pub saboteur: Option<(Role, MakeSaboteur)>,
     /// Every clause that must not pass; all others must.
     pub blamed: &'static [Blamed],
+}
+
+/// Which scenarios are driven against a broken stack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Drives {
+    /// The main ones.
+    Main,
+    /// The load, for so many seconds.
+    Load(u64),
+}
+
+impl Drives {
+    /// The tag of the scenarios.
+    pub fn tag(self) -> &'static str {
+        match self {
+            Self::Main => "main",
+            Self::Load(_) => "load",
+        }
+    }
+
+    /// How long loads last.
+    pub fn load_lasts(self) -> Duration {
+        match self {
+            Self::Main => FULL_LOAD,
+            Self::Load(seconds) => Duration::from_secs(seconds),
+        }
+    }
 }
 
 /// A clause that must not pass, and the finding that must name the cause.
@@ -48,10 +77,11 @@ const fn blamed(clause: &'static str, rule: &'static str, says: &'static str) ->
 
 /// Every sabotage. The first breaks nothing: what is not passed under the others is then their doing.
 pub const SABOTAGES: &[Sabotage] = &[
-    Sabotage { name: "none", breaks: "nothing", overrides: &[], saboteur: None, blamed: &[] },
+    Sabotage { name: "none", breaks: "nothing", drives: Drives::Main, overrides: &[], saboteur: None, blamed: &[] },
     Sabotage {
         name: "idle-period",
         breaks: "Loki keeps idle chunks for 10 minutes, beyond the bound of 5",
+        drives: Drives::Main,
         overrides: &["loki.ingester.chunk_idle_period=10m"],
         saboteur: None,
         blamed: &[
@@ -63,6 +93,7 @@ pub const SABOTAGES: &[Sabotage] = &[
     Sabotage {
         name: "versioning-suspended",
         breaks: "the bucket loki-chunks keeps no versions",
+        drives: Drives::Main,
         overrides: &["buckets.loki-chunks.versioning=suspended"],
         saboteur: None,
         blamed: &[blamed("AC-lgtm-001-01/versioning", "versioning", "suspended")],
@@ -70,6 +101,7 @@ pub const SABOTAGES: &[Sabotage] = &[
     Sabotage {
         name: "wrong-bucket",
         breaks: "Loki writes into mimir-blocks, which its keys do not open",
+        drives: Drives::Main,
         overrides: &["loki.common.storage.s3.bucketnames=mimir-blocks"],
         saboteur: None,
         blamed: &[
@@ -83,6 +115,7 @@ pub const SABOTAGES: &[Sabotage] = &[
     Sabotage {
         name: "swapped-key",
         breaks: "Loki runs with the S3 keys of Tempo",
+        drives: Drives::Main,
         overrides: &["loki.credentials=tempo"],
         saboteur: None,
         blamed: &[
@@ -97,6 +130,7 @@ pub const SABOTAGES: &[Sabotage] = &[
     Sabotage {
         name: "lost-entry",
         breaks: "a proxy takes one entry out of each acknowledged push over HTTP to Loki",
+        drives: Drives::Main,
         overrides: &[],
         saboteur: Some((Role::Loki, || Arc::new(LoseOneEntry::last()))),
         blamed: &[
@@ -108,11 +142,62 @@ pub const SABOTAGES: &[Sabotage] = &[
     Sabotage {
         name: "over-wide-key",
         breaks: "Tempo runs with keys that open every bucket",
+        drives: Drives::Main,
         overrides: &["tempo.credentials=minio"],
         saboteur: None,
         blamed: &[blamed("NFR-lgtm-d4f8c2a1-SEC-001/isolation", "tempo list loki-chunks", "allowed")],
     },
+    Sabotage {
+        name: "default-limits",
+        breaks: "Loki has the limits that it has by default, 4 MB/s",
+        drives: Drives::Load(10),
+        overrides: &["loki.limits_config.ingestion_rate_mb=4", "loki.limits_config.ingestion_burst_size_mb=6"],
+        saboteur: None,
+        blamed: &[
+            blamed(INGEST, "accepted", "status 429: ingestion rate limit exceeded"),
+            blamed(MEMORY, "set-up", NOT_TAKEN),
+            blamed(CAPACITY, "set-up", NOT_TAKEN),
+        ],
+    },
+    Sabotage {
+        name: "lost-entries",
+        breaks: "a proxy takes one entry out of each acknowledged push of the load to Loki",
+        drives: Drives::Load(10),
+        overrides: &[],
+        saboteur: Some((Role::Loki, || Arc::new(LoseOneEntry::last()))),
+        blamed: &[
+            blamed(INGEST, "missing", "500 missing"),
+            blamed(MEMORY, "set-up", NOT_TAKEN),
+            blamed(CAPACITY, "set-up", NOT_TAKEN),
+        ],
+    },
+    Sabotage {
+        name: "held-back",
+        breaks: "Loki gives each flush a millisecond, so that none succeeds",
+        drives: Drives::Load(10),
+        overrides: &["loki.ingester.flush_op_timeout=1ms"],
+        saboteur: None,
+        blamed: &[
+            blamed(INGEST, "missing", "missing"),
+            blamed(MEMORY, "set-up", NOT_TAKEN),
+            blamed(CAPACITY, "disk of loki-write", "found"),
+        ],
+    },
+    Sabotage {
+        name: "untold-limit",
+        breaks: "Tempo's runtime is not told of the memory limit",
+        drives: Drives::Load(60),
+        overrides: &["tempo.go-memory-limit=off"],
+        saboteur: None,
+        blamed: &[blamed(MEMORY, "memory of tempo", "at most 1000")],
+    },
 ];
+
+const INGEST: &str = "NFR-lgtm-d4f8c2a1-PERF-002/ingest";
+const MEMORY: &str = "NFR-lgtm-d4f8c2a1-SCALE-002/memory";
+const CAPACITY: &str = "NFR-lgtm-d4f8c2a1-SCALE-001/s3-capacity";
+/// What a clause says that was to be tried under a load which the stack did not take.
+const NOT_TAKEN: &str = "the load was not shown to be taken";
 
 #[cfg(test)]
 mod tests {
@@ -126,11 +211,10 @@ mod tests {
     #[test]
     fn every_sabotage_can_be_told_from_the_others_and_blames_only_what_is_driven() {
         let (_, scenarios) = load().unwrap();
-        let driven: BTreeSet<String> = scenarios
-            .iter()
-            .filter(|scenario| scenario.tags.contains(&"main"))
-            .flat_map(|scenario| scenario.covers.iter().map(ToString::to_string))
-            .collect();
+        let driven = |drives: Drives| -> BTreeSet<String> {
+            let chosen = scenarios.iter().filter(|scenario| scenario.tags.contains(&drives.tag()));
+            chosen.flat_map(|scenario| scenario.covers.iter().map(ToString::to_string)).collect()
+        };
         let names: BTreeSet<&str> = SABOTAGES.iter().map(|sabotage| sabotage.name).collect();
         assert_eq!(names.len(), SABOTAGES.len());
         for sabotage in SABOTAGES {
@@ -142,7 +226,7 @@ mod tests {
             let clauses: BTreeSet<&str> = sabotage.blamed.iter().map(|blamed| blamed.clause).collect();
             assert_eq!(clauses.len(), sabotage.blamed.len(), "{}", sabotage.name);
             for clause in clauses {
-                assert!(driven.contains(clause), "{}: {clause}", sabotage.name);
+                assert!(driven(sabotage.drives).contains(clause), "{}: {clause}", sabotage.name);
             }
         }
     }

@@ -28,23 +28,37 @@ pub(super) async fn memory(
             Err(error) => return Told::Failed(error),
         };
         let earlier = sampled.iter().filter(|(of, _)| of == component).map(|(_, usage)| usage);
-        let all = || now.iter().chain(earlier.clone());
-        let most = all().map(|usage| usage.memory).max().unwrap_or(0);
-        let at_most = if all().all(|usage| usage.is_peak) { most } else { most + most / BETWEEN_SAMPLES };
-        let of_limit = |bytes: u64| bytes.saturating_mul(1000).div_ceil((*limit).max(1));
-        let processes: BTreeSet<&str> = all().map(|usage| usage.process.as_str()).collect();
-        let before: BTreeSet<&str> = before.iter().map(String::as_str).collect();
-        let others: Vec<&&str> = processes.symmetric_difference(&before).collect();
-        facts.insert(format!("{component}.memory"), json!(of_limit(most)));
-        facts.insert(format!("{component}.memory at most"), json!(of_limit(at_most)));
-        facts.insert(format!("{component}.others"), json!(others));
+        let all: Vec<&Usage> = now.iter().chain(earlier).collect();
+        let most = all.iter().map(|usage| usage.memory).max().unwrap_or(0);
+        facts.extend(of_limit(*component, *limit, before, &all));
         let mut evidence = Evidence::new(EvidenceKind::Process, scene.keeper.unix_ns());
         evidence.component = Some(component.to_string());
         evidence.request = Some(format!("memory of {component} held against {} MiB", limit >> 20));
-        evidence.excerpt = Some(format!("{} MiB at most, {} of 1000", most >> 20, of_limit(most)));
+        evidence.excerpt = Some(format!("{} MiB at most", most >> 20));
         scene.evidence.push(evidence);
     }
     scene.facts(facts)
+}
+
+/// What of `used` is told of a component's memory, and of the processes that it had `before`.
+fn of_limit(component: Component, limit: u64, before: &[String], used: &[&Usage]) -> Facts {
+    let most = used.iter().map(|usage| usage.memory).max().unwrap_or(0);
+    let at_most =
+        if used.iter().all(|usage| usage.is_peak) { most } else { most.saturating_add(most / BETWEEN_SAMPLES) };
+    let share = |bytes: u64| bytes.saturating_mul(1000).div_ceil(limit.max(1));
+    let processes: BTreeSet<&str> = used.iter().map(|usage| usage.process.as_str()).collect();
+    let before: BTreeSet<&str> = before.iter().map(String::as_str).collect();
+    let others: Vec<&&str> = processes.symmetric_difference(&before).collect();
+    Facts::from([
+        (format!("{component}.memory"), json!(share(most))),
+        (format!("{component}.memory at most"), json!(share(at_most))),
+        (format!("{component}.others"), json!(others)),
+    ])
+}
+
+/// Thousandths of `whole` by which `now` is more than `before`.
+fn more_by(now: u64, before: u64, whole: u64) -> u64 {
+    now.saturating_sub(before).saturating_mul(1000).div_ceil(whole.max(1))
 }
 
 /// Facts: for each bucket `BUCKET.grown` (thousandths of what was offered), for each component `COMPONENT.kept` (thousandths of the
@@ -62,11 +76,10 @@ pub(super) async fn storage(
             Ok(objects) => objects.iter().map(|object| object.size).sum(),
             Err(error) => return Told::Failed(error),
         };
-        let grown = now.saturating_sub(*before);
-        facts.insert(format!("{bucket}.grown"), json!(grown.saturating_mul(1000) / offered.max(1)));
+        facts.insert(format!("{bucket}.grown"), json!(more_by(now, *before, offered)));
         let mut evidence = Evidence::new(EvidenceKind::Bucket, scene.keeper.unix_ns());
         evidence.request = Some(format!("bytes of s3://{bucket}"));
-        evidence.excerpt = Some(format!("{before} before, {now} now, {grown} for {offered} offered"));
+        evidence.excerpt = Some(format!("{before} before, {now} now, {offered} were offered"));
         scene.evidence.push(evidence);
     }
     for (component, before) in folders {
@@ -74,8 +87,7 @@ pub(super) async fn storage(
             Ok(now) => now,
             Err(error) => return Told::Failed(error),
         };
-        let kept = now.saturating_sub(*before);
-        facts.insert(format!("{component}.kept"), json!(kept.saturating_mul(1000).div_ceil(allowance.max(1))));
+        facts.insert(format!("{component}.kept"), json!(more_by(now, *before, allowance)));
         let mut evidence = Evidence::new(EvidenceKind::Process, scene.keeper.unix_ns());
         evidence.component = Some(component.to_string());
         evidence.request = Some(format!("local folder of {component}"));
@@ -96,4 +108,46 @@ async fn folder(scene: &Scene<'_>, component: Component) -> Result<u64, PortErro
     told.map(|bytes| bytes.iter().sum()).ok_or_else(|| PortError::Unsupported {
         reason: format!("nobody tells what the local folder of {component} holds"),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_told_as_a_share_of_the_limit_and_bounded_where_it_was_only_sampled() {
+        let usage = |process: &str, memory, is_peak| Usage { process: process.into(), memory, is_peak, disk: None };
+        let table = [
+            (vec![usage("a", 500, true)], 500, 500, json!([])),
+            (vec![usage("a", 500, false)], 500, 550, json!([])),
+            (vec![usage("a", 950, false), usage("a", 400, false)], 950, 1045, json!([])),
+            (vec![usage("a", 1001, true)], 1001, 1001, json!([])),
+            (vec![usage("a", 10, true), usage("b", 20, true)], 20, 20, json!(["b"])),
+            (vec![usage("b", 10, true)], 10, 10, json!(["a", "b"])),
+            (Vec::new(), 0, 0, json!(["a"])),
+        ];
+        for (used, memory, at_most, others) in table {
+            let facts = of_limit(Component::Tempo, 1000, &["a".into()], &used.iter().collect::<Vec<_>>());
+            let expected = Facts::from([
+                ("tempo.memory".to_owned(), json!(memory)),
+                ("tempo.memory at most".to_owned(), json!(at_most)),
+                ("tempo.others".to_owned(), json!(others)),
+            ]);
+            assert_eq!(facts, expected);
+        }
+    }
+
+    #[test]
+    fn what_is_more_than_before_is_told_in_thousandths_rounded_up() {
+        for (now, before, whole, expected) in [
+            (5, 5, 10, 0),
+            (3, 5, 10, 0),
+            (10, 5, 10, 500),
+            (6, 5, 10_000, 1),
+            (6, 5, 0, 1000),
+            (u64::MAX, 0, 1, u64::MAX),
+        ] {
+            assert_eq!(more_by(now, before, whole), expected);
+        }
+    }
 }
