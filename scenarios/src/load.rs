@@ -6,7 +6,7 @@ use harness_core::{
     ports::{Component, Usage},
     scenario::Scenario,
     signal::Signal,
-    stage::{Claim, MEMORY_LIMITS, Resource, bucket_of, owner_of},
+    stage::{Claim, MEMORY_LIMITS, Resource, Stage, StageError, bucket_of, owner_of},
     stimulus::load::LoadPlan,
     verdict::{Check, Rule},
 };
@@ -32,75 +32,42 @@ pub(crate) fn all() -> Result<Vec<Scenario>, String> {
     let scenario = Scenario::new("load", written_here!(), &[INGEST, MEMORY, CAPACITY], |stage| async move {
         let plans = SIGNALS.map(|signal| shapes::load(&stage, signal));
         let components = MEMORY_LIMITS.map(|(component, _)| component);
-        let takers = SIGNALS.map(owner_of);
         let ingest = stage.expect_loads(INGEST, &plans).await?;
         let memory = stage.expect_state(MEMORY, memory_rules())?;
         let capacity = stage.expect_state(CAPACITY, capacity_rules())?;
-
         stage.absent_loads(&ingest, &plans).await?;
         let before = stage.used(&components).await?;
-        let offered = plans.iter().map(LoadPlan::bytes).min().unwrap_or(0);
-        let mut held = Vec::new();
-        for signal in SIGNALS {
-            held.push((bucket_of(signal).to_owned(), stage.held_by(bucket_of(signal)).await?));
-        }
-        let folders: Vec<(Component, u64)> =
-            takers.iter().map(|component| (*component, disk_of(&before, *component))).collect();
-        let storage = |allowance| Look::Storage { buckets: held.clone(), folders: folders.clone(), offered, allowance };
-        let allowance = LEAST_ALLOWANCE.max(offered / 10);
-        let growth = SIGNALS.map(|signal| format!("growth of {}", bucket_of(signal)));
-        stage
-            .control(&capacity, "buckets before the load", &growth.each_ref().map(String::as_str), storage(allowance))
-            .await?;
+        let room = Room::before(&stage, &before, &plans).await?;
+        let grown = SIGNALS.map(|signal| grows(bucket_of(signal)));
+        stage.control(&capacity, "buckets before the load", &words(&grown), room.look(room.allowance)).await?;
 
         let mut sampled = Vec::new();
         for plan in &plans {
             sampled.extend(stage.offer(plan, &components).await?);
-            let full = format!(
-                "the folder of {} at the load's end, with nothing more allowed than before",
-                owner_of(plan.signal)
-            );
-            let rule = format!("disk of {}", owner_of(plan.signal));
-            stage.control(&capacity, &full, &[&rule], storage(0)).await?;
+            let owner = owner_of(plan.signal);
+            let full = format!("the folder of {owner} at the load's end, with no more allowed than before");
+            stage.control(&capacity, &full, &[&empties(owner)], room.look(0)).await?;
         }
         stage.count_back(&ingest, &plans).await?;
         let taken = stage.decide(&ingest)?;
 
-        let look = |limit: &dyn Fn(u64) -> u64, of: &dyn Fn(Component) -> Component| Look::Memory {
+        let look = |limit: fn(u64) -> u64, processes_of: fn(Component) -> Component| Look::Memory {
             asked: MEMORY_LIMITS
                 .iter()
-                .map(|(component, bytes)| (*component, limit(*bytes), processes_of(&before, of(*component))))
+                .map(|(component, bytes)| (*component, limit(*bytes), processes(&before, processes_of(*component))))
                 .collect(),
             sampled: sampled.clone(),
         };
-        let named = |beginning: &str| components.map(|component| format!("{beginning} of {component}"));
-        let (fits, others) = (named("memory"), named("process"));
-        let same = |component| component;
-        stage
-            .control(&memory, "limits of 64 MiB", &fits.each_ref().map(String::as_str), look(&|_| SMALL, &same))
-            .await?;
-        let next = |component| {
-            components
-                .iter()
-                .position(|own| *own == component)
-                .and_then(|place| components.get((place + 1) % components.len()))
-        };
-        let other = |component| next(component).copied().unwrap_or(component);
-        stage
-            .control(
-                &memory,
-                "processes of other components",
-                &others.each_ref().map(String::as_str),
-                look(&|bytes| bytes, &other),
-            )
-            .await?;
-        stage.look_at(&memory, look(&|bytes| bytes, &same)).await?;
+        let fit = MEMORY_LIMITS.map(|(component, limit)| fits(component, limit));
+        stage.control(&memory, "limits of 64 MiB", &words(&fit), look(|_| SMALL, |own| own)).await?;
+        let stay = components.map(stays);
+        stage.control(&memory, "processes of other components", &words(&stay), look(|limit| limit, another)).await?;
+        stage.look_at(&memory, look(|limit| limit, |own| own)).await?;
         stage.decide_under_load(&memory, &ingest, taken)?;
 
-        let within = stage.leaves_folders_within(&takers).await;
-        stage.look_for_within(&capacity, storage(allowance), within).await?;
-        stage.decide_under_load(&capacity, &ingest, taken)?;
-        Ok(())
+        let within = stage.leaves_folders_within(&SIGNALS.map(owner_of)).await;
+        stage.look_for_within(&capacity, room.look(room.allowance), within).await?;
+        stage.decide_under_load(&capacity, &ingest, taken)
     })?;
     Ok(vec![
         scenario
@@ -117,18 +84,48 @@ pub(crate) fn all() -> Result<Vec<Scenario>, String> {
     ])
 }
 
+/// What buckets and folders held before the load, and what may be more afterwards.
+struct Room {
+    buckets: Vec<(String, u64)>,
+    folders: Vec<(Component, u64)>,
+    offered: u64,
+    allowance: u64,
+}
+
+impl Room {
+    async fn before(stage: &Stage, used: &[(Component, Usage)], plans: &[LoadPlan]) -> Result<Self, StageError> {
+        let mut room = Self {
+            buckets: Vec::new(),
+            folders: Vec::new(),
+            offered: plans.iter().map(LoadPlan::bytes).min().unwrap_or(0),
+            allowance: 0,
+        };
+        room.allowance = LEAST_ALLOWANCE.max(room.offered / 10);
+        for plan in plans {
+            let (bucket, owner) = (bucket_of(plan.signal), owner_of(plan.signal));
+            room.buckets.push((bucket.to_owned(), stage.held_by(bucket).await?));
+            let disk = used.iter().filter(|(of, _)| *of == owner).filter_map(|(_, usage)| usage.disk);
+            room.folders.push((owner, disk.sum()));
+        }
+        Ok(room)
+    }
+
+    fn look(&self, allowance: u64) -> Look {
+        Look::Storage { buckets: self.buckets.clone(), folders: self.folders.clone(), offered: self.offered, allowance }
+    }
+}
+
 /// Each component has the same processes as before, and no more memory than its limit.
 fn memory_rules() -> Vec<Rule> {
-    let rules = MEMORY_LIMITS.iter().flat_map(|(component, _)| {
-        let between = Rule::new(
-            &format!("memory of {component} between measurements"),
-            &format!("{component}.memory at most"),
-            Check::AtMost(1000),
-        );
+    let rules = MEMORY_LIMITS.iter().flat_map(|(component, limit)| {
+        let between = format!("{}, between measurements", fits(*component, *limit));
         [
-            Rule::new(&format!("memory of {component}"), &format!("{component}.memory"), Check::AtMost(1000)),
-            Rule { about_amount: true, ..between },
-            Rule::new(&format!("process of {component}"), &format!("{component}.others"), Check::Is(json!([]))),
+            Rule::new(&fits(*component, *limit), &format!("{component}.memory"), Check::AtMost(1000)),
+            Rule {
+                about_amount: true,
+                ..Rule::new(&between, &format!("{component}.memory between"), Check::AtMost(1000))
+            },
+            Rule::new(&stays(*component), &format!("{component}.others"), Check::Is(json!([]))),
         ]
     });
     rules.collect()
@@ -137,19 +134,44 @@ fn memory_rules() -> Vec<Rule> {
 /// Each bucket has grown with what was sent, and each folder is as it was, give or take its allowance.
 fn capacity_rules() -> Vec<Rule> {
     let rules = SIGNALS.iter().flat_map(|signal| {
-        let (bucket, component) = (bucket_of(*signal), owner_of(*signal));
+        let (bucket, owner) = (bucket_of(*signal), owner_of(*signal));
         [
-            Rule::new(&format!("growth of {bucket}"), &format!("{bucket}.grown"), Check::AtLeast(GROWTH)),
-            Rule::new(&format!("disk of {component}"), &format!("{component}.kept"), Check::AtMost(1000)),
+            Rule::new(&grows(bucket), &format!("{bucket}.grown"), Check::AtLeast(GROWTH)),
+            Rule::new(&empties(owner), &format!("{owner}.kept"), Check::AtMost(1000)),
         ]
     });
     rules.collect()
 }
 
-fn disk_of(used: &[(Component, Usage)], component: Component) -> u64 {
-    used.iter().filter(|(of, _)| *of == component).filter_map(|(_, usage)| usage.disk).sum()
+/// The rule that a component has no more memory than its limit.
+fn fits(component: Component, limit: u64) -> String {
+    format!("memory of {component} in thousandths of its {} MiB", limit / MEBIBYTE)
 }
 
-fn processes_of(used: &[(Component, Usage)], component: Component) -> Vec<String> {
+/// The rule that a component has the processes that it had.
+fn stays(component: Component) -> String {
+    format!("other processes of {component} than before")
+}
+
+/// The rule that a bucket grows with what is sent.
+fn grows(bucket: &str) -> String {
+    format!("growth of {bucket} in thousandths of what was offered")
+}
+
+/// The rule that a component's folder holds no more than before.
+fn empties(component: Component) -> String {
+    format!("disk of {component} in thousandths of its allowance")
+}
+
+fn words(names: &[String]) -> Vec<&str> {
+    names.iter().map(String::as_str).collect()
+}
+
+fn processes(used: &[(Component, Usage)], component: Component) -> Vec<String> {
     used.iter().filter(|(of, _)| *of == component).map(|(_, usage)| usage.process.clone()).collect()
+}
+
+/// Another component, which has other processes.
+fn another(component: Component) -> Component {
+    if component == Component::Tempo { Component::Mimir } else { Component::Tempo }
 }

@@ -20,6 +20,8 @@ pub enum EvidenceKind {
     Log,
     /// A process or pod that came or went.
     Process,
+    /// Something measured; the excerpt says it in words, for reports.
+    Measurement,
 }
 
 /// One piece of evidence, enough to ask the same again. Fields that do not apply are `null`.

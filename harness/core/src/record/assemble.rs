@@ -6,7 +6,7 @@ use super::{Entry, Event, RunInfo};
 use crate::{
     catalogue::ClauseId,
     ledger::Ledger,
-    observation::{Evidence, Observation},
+    observation::{Evidence, EvidenceKind, Observation},
     ports::Tick,
     verdict::{Case, Halt, Judgement, OfferedLoad},
 };
@@ -44,6 +44,15 @@ pub struct RunRecord {
 }
 
 impl RunRecord {
+    /// What was measured for a clause, in words: what stands in its controls is left out.
+    pub fn measured(&self, clause: &ClauseId) -> Vec<String> {
+        let own = self.evidence.get(clause).into_iter().flatten();
+        let cases = self.cases.get(clause).into_iter();
+        let looked = cases.flat_map(|case| last_of_each_oracle(&case.observations)).flat_map(|seen| &seen.evidence);
+        let measured = own.chain(looked).filter(|evidence| evidence.kind == EvidenceKind::Measurement);
+        measured.filter_map(|evidence| evidence.excerpt.clone()).collect()
+    }
+
     /// All evidence of a clause: pushes, configuration, processes, then what the looks saw, each once, newest last.
     pub fn evidence_of(&self, clause: &ClauseId) -> Vec<&Evidence> {
         let own = self.evidence.get(clause).into_iter().flatten();

@@ -15,7 +15,7 @@ const MOST_KEYS: usize = 3;
 /// The report as Markdown (GitHub's dialect): the run, the sums, one table row a criterion, what is wrong, failures first, and what
 /// the design itself gets wrong.
 pub fn markdown(report: &Report) -> String {
-    [head(report), table(report), details(report), design(report)].concat()
+    [head(report), table(report), details(report), measurements(report), design(report)].concat()
 }
 
 fn head(report: &Report) -> String {
@@ -105,6 +105,18 @@ fn details(report: &Report) -> String {
     [CriterionStatus::Failed, CriterionStatus::NotVerified, CriterionStatus::Uncovered, CriterionStatus::Undefined]
         .map(|status| section(report, status))
         .concat()
+}
+
+/// What was measured, clause by clause.
+fn measurements(report: &Report) -> String {
+    let measured = report.clauses().filter(|clause| !clause.measured.is_empty());
+    let told: String = measured
+        .map(|clause| {
+            let lines = clause.measured.iter().map(|text| format!("  - {}\n", escaped(text)));
+            format!("- {} ({})\n{}", clause.id, escaped(&clause.title), lines.collect::<String>())
+        })
+        .collect();
+    if told.is_empty() { told } else { format!("\n## Measured\n\n{told}") }
 }
 
 /// The criteria of one status: those with findings about the stack in a section each, the others in a line each.

@@ -137,6 +137,9 @@ pub struct ClauseReport {
     pub findings: Vec<Finding>,
     /// The latency, where records were waited for.
     pub latency: Option<Latency>,
+    /// What was measured, in words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub measured: Vec<String>,
     /// What was seen.
     pub evidence: Vec<Evidence>,
 }
@@ -267,6 +270,7 @@ impl Teller<'_> {
             forced: judgement.forced,
             findings: judgement.findings,
             latency: judgement.latency,
+            measured: self.record.measured(&clause.id),
             evidence: self.record.evidence_of(&clause.id).into_iter().cloned().collect(),
         }
     }

@@ -52,7 +52,7 @@ fn is_kept(evidence: &Evidence) -> bool {
     match evidence.kind {
         EvidenceKind::Query => evidence.status == Some(200),
         EvidenceKind::Push => false,
-        EvidenceKind::Configuration => true,
+        EvidenceKind::Configuration | EvidenceKind::Measurement => true,
         EvidenceKind::Listing
         | EvidenceKind::Object
         | EvidenceKind::Bucket

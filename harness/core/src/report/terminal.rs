@@ -92,6 +92,9 @@ impl Page {
         if self.style.colour == Colour::Always {
             text = text.replacen(word, &coloured(word, colour), 1);
         }
+        for measured in &clause.measured {
+            text.push_str(&self.wrapped(&" ".repeat(MARK_WIDTH + 6), &line(measured)));
+        }
         if is_problem(clause) {
             for finding in &clause.findings {
                 text.push_str(&self.wrapped(&" ".repeat(MARK_WIDTH + 6), &line(&finding.to_string())));

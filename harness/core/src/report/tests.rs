@@ -184,6 +184,10 @@ fn latency(lower_s: f64, upper_s: Option<f64>) -> Option<Latency> {
     Some(Latency { lower_s, upper_s, bound_s: Some(300.0), predicted })
 }
 
+fn measurement(words: &str) -> Evidence {
+    Evidence { excerpt: Some(words.into()), ..Evidence::new(EvidenceKind::Measurement, 1_795_000_000_000_000_000) }
+}
+
 fn object(key: &str) -> Evidence {
     Evidence { object: Some(key.into()), ..Evidence::new(EvidenceKind::Object, 1_795_000_000_000_000_000) }
 }
@@ -242,10 +246,13 @@ fn record(profile: &str) -> RunRecord {
         last: Tick(318_200_000_000),
         judgements: judgements.into_iter().map(|(clause, judgement)| (id(clause), judgement)).collect(),
         halts: [(id("AC-lgtm-001-03/recover"), blocked), (id("AC-lgtm-001-04/outage"), interrupted)].into(),
-        evidence: [(
-            id("AC-lgtm-001-02/http-json"),
-            (1..=5).map(|number| object(&format!("loki-chunks/fake/chunk_{number}|0"))).collect(),
-        )]
+        evidence: [
+            (
+                id("AC-lgtm-001-02/http-json"),
+                (1..=5).map(|number| object(&format!("loki-chunks/fake/chunk_{number}|0"))).collect(),
+            ),
+            (id("AC-lgtm-001-02/index"), vec![measurement("3 of 3 pushes accepted, rate off by 0.0001 %")]),
+        ]
         .into(),
         ..RunRecord::default()
     }
@@ -395,7 +402,7 @@ fn the_json_report_has_exactly_the_agreed_fields() {
         criteria.clauses.evidence.excerpt criteria.clauses.evidence.body criteria.clauses.evidence.object \
         criteria.clauses.evidence.component findings_about_design summary summary.clauses summary.clauses.* \
         summary.criteria summary.criteria.*";
-    let added = "run.changes run.complete run.filters criteria.clauses.title findings_about_design.id findings_about_design.title \
+    let added = "run.changes run.complete run.filters criteria.clauses.title criteria.clauses.measured findings_about_design.id findings_about_design.title \
         findings_about_design.text findings_about_design.related";
     let mut found = BTreeSet::new();
     fields(&serde_json::from_str(&report().to_json().unwrap()).unwrap(), "", &mut found);
@@ -590,6 +597,7 @@ fn failures_come_first_in_the_details() {
             "### AC-lgtm-001-04 Refusals of the store are told",
             "## Uncovered",
             "## Undefined",
+            "## Measured",
             "## Findings about the design",
             "### DF-01 The index is slower than the bound",
         ]

@@ -139,7 +139,7 @@ impl Stage {
             super::stimulus::append_line(&mut body, attempt);
         }
         let sha256 = self.keeper().keep(&body)?;
-        let mut evidence = Evidence::new(EvidenceKind::Push, self.unix_ns());
+        let mut evidence = Evidence::new(EvidenceKind::Measurement, self.unix_ns());
         evidence.component = Some(owner_of(plan.signal).to_string());
         evidence.request = Some(in_words(plan));
         evidence.excerpt = Some(outcome_in_words(plan, attempts, cost));

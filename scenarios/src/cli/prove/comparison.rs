@@ -131,6 +131,7 @@ mod tests {
             forced: false,
             findings: findings.iter().map(|(rule, found)| Finding::new(rule, "otherwise", *found)).collect(),
             latency: None,
+            measured: Vec::new(),
             evidence: Vec::new(),
         }
     }

@@ -180,7 +180,7 @@ pub const SABOTAGES: &[Sabotage] = &[
         blamed: &[
             blamed(INGEST, "missing", "missing"),
             blamed(MEMORY, "set-up", NOT_TAKEN),
-            blamed(CAPACITY, "disk of loki-write", "found"),
+            blamed(CAPACITY, "disk of loki-write in thousandths of its allowance", "at most 1000"),
         ],
     },
     Sabotage {
@@ -189,7 +189,7 @@ pub const SABOTAGES: &[Sabotage] = &[
         drives: Drives::Load(60),
         overrides: &["tempo.go-memory-limit=off"],
         saboteur: None,
-        blamed: &[blamed(MEMORY, "memory of tempo", "at most 1000")],
+        blamed: &[blamed(MEMORY, "memory of tempo in thousandths of its 1024 MiB", "at most 1000")],
     },
 ];
 
