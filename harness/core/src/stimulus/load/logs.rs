@@ -227,7 +227,7 @@ mod tests {
         assert_eq!(load.entry(at, line.as_bytes(), true), Found::Whole(number));
         assert_eq!(load.entry(at + 1, line.as_bytes(), true), altered("time"));
         assert_eq!(load.entry(at, line.as_bytes(), false), altered("structured metadata"));
-        assert_eq!(load.entry(at, line[..line.len() - 1].as_bytes(), true), altered("line"));
+        assert_eq!(load.entry(at, &line.as_bytes()[..line.len() - 1], true), altered("line"));
         let beyond = line.replace("seq=0000000040", "seq=0000001000");
         assert_ne!(beyond, line);
         assert_eq!(load.entry(at, beyond.as_bytes(), true), Found::Altered { number: 1000, what: "number" });
