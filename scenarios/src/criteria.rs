@@ -74,7 +74,7 @@ mod tests {
         ("NFR-lgtm-d4f8c2a1-OPS-001", &["reconciled", "depends"], "TK", 0),
         ("NFR-lgtm-d4f8c2a1-OPS-002", &["declarative"], "TK", 0),
         ("NFR-lgtm-d4f8c2a1-SCALE-001", &["s3-capacity"], "LCK", 0),
-        ("NFR-lgtm-d4f8c2a1-SCALE-002", &["memory"], "TLK", 0),
+        ("NFR-lgtm-d4f8c2a1-SCALE-002", &["memory"], "TLCK", 0),
         ("NFR-lgtm-d4f8c2a1-PERF-002", &["ingest"], "LCK", 0),
         ("NFR-lgtm-d4f8c2a1-RECOVER-001", &["loki", "tempo", "mimir"], "LCK", 300),
         ("ADR-001", &["chart-source"], "TK", 0),

@@ -78,7 +78,8 @@ pub const GRANTS: &[Grant] = {
         // What a run reads about the stack, and the harness' own keys to the store.
         grant(Observer, Outside, Stack, "", "configmaps", &["get"], &["lgtm-verify-ca", "lgtm-verify-stack"]),
         grant(Observer, Outside, Stack, "", "secrets", &["get"], &["lgtm-verify-s3-secret"]),
-        // Memory: the metrics API where there is one, else each node's kubelet. No scenario that runs in a pod looks at it.
+        // Memory: the metrics API where there is one, else each node's kubelet, which alone tells of disks. No scenario that runs in a
+        // pod looks at either.
         grant(Observer, Outside, Both, "metrics.k8s.io", "pods", &["list"], &[]),
         grant(Observer, Outside, Cluster, "", "nodes/proxy", &["get"], &[]),
         // Stop, start, replace.

@@ -11,7 +11,7 @@ mod grants;
 mod keys;
 mod lifecycle;
 mod logs;
-mod memory;
+mod measures;
 mod pods;
 mod quantity;
 mod server;

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Event;
 use kube::api::ListParams;
 
-use super::{Cluster, KubeError, memory::MemoryError, pods};
+use super::{Cluster, KubeError, measures::MemoryError, pods};
 
 impl Cluster {
     async fn noted(&self, component: Component) -> Result<Vec<String>, KubeError> {
@@ -39,7 +39,7 @@ fn told(event: &Event) -> String {
 }
 
 /// What is needed beside finding a component: for events, `list` of events; for memory, `list` of pods.metrics.k8s.io or `get` of
-/// nodes/proxy.
+/// nodes/proxy; for disks, the latter.
 #[async_trait]
 impl Workloads for Cluster {
     async fn workload(&self, component: Component) -> Result<Workload, PortError> {

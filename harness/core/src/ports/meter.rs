@@ -14,8 +14,6 @@ pub struct Usage {
     pub memory: u64,
     /// Whether `memory` is the most that it ever had.
     pub is_peak: bool,
-    /// Bytes that its local folder holds on the disk, where that can be told.
-    pub disk: Option<u64>,
 }
 
 /// What the harness itself has used.
@@ -32,6 +30,10 @@ pub struct Cost {
 pub trait Meter: Send + Sync {
     /// What each process of a component uses now.
     async fn usage(&self, component: Component) -> Result<Vec<Usage>, PortError>;
+
+    /// Bytes that the local folders of a component hold on the disk. Where they are read to be told, that takes as long as it takes to read
+    /// them: nothing to ask under a load.
+    async fn folder(&self, component: Component) -> Result<u64, PortError>;
 
     /// What this process has used, where the system tells.
     fn own(&self) -> Option<Cost>;

@@ -102,7 +102,7 @@ fn load_plan() -> LoadPlan {
 }
 
 fn usage() -> Usage {
-    Usage { process: "pid 7".into(), memory: u64::MAX, is_peak: true, disk: Some(3) }
+    Usage { process: "pid 7".into(), memory: u64::MAX, is_peak: true }
 }
 
 fn every_seen() -> Vec<Seen> {

@@ -183,6 +183,14 @@ impl Stage {
         Ok(objects.iter().map(|object| object.size).sum())
     }
 
+    /// What the local folders of `component` hold now, in bytes; nothing where nobody can tell, which the look at them says too.
+    pub async fn kept_by(&self, component: Component) -> Result<u64, StageError> {
+        match self.ports().meter.folder(component).await {
+            Err(PortError::Unsupported { .. }) => Ok(0),
+            told => told.map_err(|error| StageError::blocked(error.to_string())),
+        }
+    }
+
     /// How long to wait until what was flushed has left the local folders: as long as what is longest kept there is, twice, and
     /// [`super::Patience::records`].
     pub async fn leaves_folders_within(&self, components: &[Component]) -> Duration {

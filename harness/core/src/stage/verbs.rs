@@ -350,13 +350,14 @@ impl Stage {
         self.look_for_within(clause, look, self.inner.context.patience.records).await
     }
 
-    /// As [`Stage::look_for`], for as long as is said.
+    /// As [`Stage::look_for`], for as long as is said; once, where nobody can look that way on this target.
     pub async fn look_for_within(&self, clause: &ClauseId, look: Look, within: Duration) -> Result<(), StageError> {
         let deadline = self.now().after(within);
         self.progress(format!("looks for {clause}, until {deadline}"))?;
         let ended = until(&*self.ports().clock, Schedule::default(), deadline, || async {
-            match self.look_at(clause, look.clone()).await {
-                Ok(findings) if findings.is_empty() => Step::Ready(Ok(())),
+            let mut glass = Glass::new(look.clone());
+            match self.glance(&mut glass, clause).await {
+                Ok(findings) if findings.is_empty() || glass.impossible => Step::Ready(Ok(())),
                 Ok(findings) => Step::NotYet(findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")),
                 Err(error) => Step::Ready(Err(error)),
             }
@@ -384,7 +385,11 @@ impl Stage {
 
     /// Looks, records, and tells what is not as expected; nothing is judged yet.
     pub async fn look_at(&self, clause: &ClauseId, look: Look) -> Result<Vec<Finding>, StageError> {
-        let observation = Glass::new(look).look(self.ports(), self.keeper()).await?;
+        self.glance(&mut Glass::new(look), clause).await
+    }
+
+    async fn glance(&self, glass: &mut Glass, clause: &ClauseId) -> Result<Vec<Finding>, StageError> {
+        let observation = glass.look(self.ports(), self.keeper()).await?;
         let findings = satisfied(&self.case(clause)?, &observation, self.inner.recorder.bodies())?;
         self.record(Event::Observed { clause: clause.clone(), observation })?;
         Ok(findings)

@@ -90,9 +90,13 @@ impl Meter for ClusterStack {
                 // A container that was killed for its memory starts again in the same pod.
                 let restarts: u32 = pod.containers.iter().map(|container| container.restarts).sum();
                 let process = format!("{} after {restarts} restarts", pod.uid);
-                Some(Usage { process, memory: *memory, is_peak: false, disk: None })
+                Some(Usage { process, memory: *memory, is_peak: false })
             })
             .collect())
+    }
+
+    async fn folder(&self, component: Component) -> Result<u64, PortError> {
+        self.cluster()?.folder(component).await
     }
 
     fn own(&self) -> Option<Cost> {

@@ -13,8 +13,9 @@ use testcontainers::{
         errors::Error,
         models::{ContainerMemoryStats, ContainerState, NetworkCreateRequest},
         query_parameters::{
-            InspectContainerOptions, KillContainerOptionsBuilder, ListContainersOptionsBuilder,
-            ListNetworksOptionsBuilder, LogsOptionsBuilder, RemoveContainerOptionsBuilder, StatsOptionsBuilder,
+            DownloadFromContainerOptionsBuilder, InspectContainerOptions, KillContainerOptionsBuilder,
+            ListContainersOptionsBuilder, ListNetworksOptionsBuilder, LogsOptionsBuilder,
+            RemoveContainerOptionsBuilder, StatsOptionsBuilder,
         },
     },
     core::client::docker_client_instance,
@@ -123,6 +124,18 @@ impl Engine {
         let measured = measured.ok_or_else(|| said("no answer".to_owned()))?;
         let measured = measured.map_err(|error| said(crate::causes(&error)))?;
         measured.memory_stats.as_ref().and_then(working_set).ok_or_else(|| said("it told no memory".to_owned()))
+    }
+
+    /// Bytes of everything that a container has at `path`, as an archive: each file in blocks of 512 bytes and one more.
+    pub(super) async fn size(&self, id: &str, path: &str) -> Result<u64, ContainersError> {
+        let options = DownloadFromContainerOptionsBuilder::new().path(path).build();
+        let mut archive = std::pin::pin!(self.docker.download_from_container(id, Some(options)));
+        let mut bytes = 0;
+        while let Some(part) = archive.next().await {
+            let part = part.map_err(|error| refused(format!("read {path} of container {id}"), &error))?;
+            bytes += part.len() as u64;
+        }
+        Ok(bytes)
     }
 
     /// Sends a container the signal that `how` stands for.

@@ -667,7 +667,17 @@ impl Meter for ContainersStack {
         // A container that was started again is another process.
         let Some(pid) = state.pid.filter(|_| state.running == Some(true)) else { return Ok(Vec::new()) };
         let memory = self.inner.engine.working_set(&id).await.map_err(told)?;
-        Ok(vec![Usage { process: format!("container {id}, pid {pid}"), memory, is_peak: false, disk: None }])
+        Ok(vec![Usage { process: format!("container {id}, pid {pid}"), memory, is_peak: false }])
+    }
+
+    /// Docker tells nobody what a volume holds without adding up all of its others, so what is in it is read.
+    async fn folder(&self, component: Component) -> Result<u64, PortError> {
+        let container = self.inner.turn(component).await.and_then(|member| member.last.clone());
+        let Some(id) = container else { return Ok(0) };
+        self.inner.engine.size(&id, DATA).await.map_err(|error| PortError::Unreachable {
+            target: format!("the local folder of {component}"),
+            reason: causes(&error),
+        })
     }
 
     fn own(&self) -> Option<Cost> {

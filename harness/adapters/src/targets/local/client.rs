@@ -530,8 +530,14 @@ impl Meter for LocalStack {
         let state = self.fresh_state().map_err(|error| told(causes(&error)))?;
         let Some(pid) = state.components.get(&component).and_then(|state| state.pid) else { return Ok(Vec::new()) };
         let memory = meter::peak_memory(&pid.to_string()).map_err(|error| told(error.to_string()))?;
-        let disk = self.disk_bytes(component).map_err(|error| told(error.to_string()))?;
-        Ok(vec![Usage { process: format!("pid {pid}"), memory, is_peak: true, disk: Some(disk) }])
+        Ok(vec![Usage { process: format!("pid {pid}"), memory, is_peak: true }])
+    }
+
+    async fn folder(&self, component: Component) -> Result<u64, PortError> {
+        self.disk_bytes(component).map_err(|error| PortError::Unreachable {
+            target: format!("the local folder of {component}"),
+            reason: error.to_string(),
+        })
     }
 
     fn own(&self) -> Option<Cost> {

@@ -30,6 +30,8 @@ pub(super) struct Glass {
     spans: Cache<Span>,
     samples: Cache<Sample>,
     tally: Option<load::Tally>,
+    /// Nobody can look that way on this target, so there is no use in looking again.
+    pub(super) impossible: bool,
 }
 
 /// What came of looking, before it is told as an observation.
@@ -40,7 +42,14 @@ enum Told {
 
 impl Glass {
     pub(super) fn new(look: Look) -> Self {
-        Self { look, entries: Cache::default(), spans: Cache::default(), samples: Cache::default(), tally: None }
+        Self {
+            look,
+            entries: Cache::default(),
+            spans: Cache::default(),
+            samples: Cache::default(),
+            tally: None,
+            impossible: false,
+        }
     }
 
     /// Looks once.
@@ -99,6 +108,7 @@ impl Glass {
             Look::Access { owners, buckets, probe } => access::probe(&mut scene, &owners, &buckets, &probe).await,
         };
         let received = ports.clock.now();
+        self.impossible = matches!(told, Told::Failed(PortError::Unsupported { .. }));
         let seen = match told {
             Told::Seen(seen) => seen,
             Told::Failed(error) => Seen::Unseen { reason: error.to_string() },

@@ -85,7 +85,7 @@ pub(super) async fn storage(
         measurement(scene, None, said);
     }
     for (component, before) in folders {
-        let now = match folder(scene, *component).await {
+        let now = match scene.ports.meter.folder(*component).await {
             Ok(now) => now,
             Err(error) => return Told::Failed(error),
         };
@@ -117,22 +117,13 @@ async fn measured(scene: &Scene<'_>, component: Component) -> Result<Vec<Usage>,
     scene.ports.meter.usage(component).await
 }
 
-/// Bytes of all local folders of a component.
-async fn folder(scene: &Scene<'_>, component: Component) -> Result<u64, PortError> {
-    let used = measured(scene, component).await?;
-    let told: Option<Vec<u64>> = used.iter().map(|usage| usage.disk).collect();
-    told.map(|bytes| bytes.iter().sum()).ok_or_else(|| PortError::Unsupported {
-        reason: format!("nobody tells what the local folder of {component} holds"),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn memory_is_told_as_a_share_of_the_limit_and_bounded_where_it_was_only_sampled() {
-        let usage = |process: &str, memory, is_peak| Usage { process: process.into(), memory, is_peak, disk: None };
+        let usage = |process: &str, memory, is_peak| Usage { process: process.into(), memory, is_peak };
         let table = [
             (vec![usage("a", 500, true)], 500, 0, json!([])),
             (vec![usage("a", 500, false)], 500, 550, json!([])),

@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use harness_core::ports::Component;
+use harness_core::ports::{Component, PortError};
 use k8s_openapi::api::core::v1::Pod;
 use kube::core::Selector;
 use serde::Deserialize;
@@ -28,6 +28,40 @@ struct PodName {
 #[derive(Debug, Deserialize)]
 struct ContainerMetrics {
     usage: BTreeMap<String, String>,
+}
+
+/// What a kubelet tells of its node (`/stats/summary`, `k8s.io/kubelet/pkg/apis/stats/v1alpha1.Summary`).
+#[derive(Debug, Deserialize)]
+struct Summary {
+    pods: Vec<PodStats>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PodStats {
+    pod_ref: PodReference,
+    #[serde(rename = "ephemeral-storage")]
+    ephemeral_storage: Option<FsStats>,
+}
+
+#[derive(Debug, Deserialize)]
+struct PodReference {
+    name: String,
+    namespace: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct FsStats {
+    used_bytes: Option<u64>,
+}
+
+/// Bytes on the node's disk by pod of one namespace, out of a [`Summary`]: the pods' empty folders, what they wrote beside them, and
+/// their logs.
+fn of_summary(text: &str, namespace: &str) -> Result<BTreeMap<String, u64>, serde_json::Error> {
+    let summary: Summary = serde_json::from_str(text)?;
+    let told = summary.pods.into_iter().filter(|pod| pod.pod_ref.namespace == namespace);
+    Ok(told.filter_map(|pod| Some((pod.pod_ref.name, pod.ephemeral_storage?.used_bytes?))).collect())
 }
 
 /// Working sets by pod, out of a [`PodMetricsList`].
@@ -86,14 +120,42 @@ impl Cluster {
     }
 
     async fn by_kubelets(&self, found: &Found, pods: &[&Pod]) -> Result<BTreeMap<String, u64>, KubeError> {
-        let nodes: BTreeSet<&str> = pods.iter().filter_map(|pod| pod.spec.as_ref()?.node_name.as_deref()).collect();
         let mut all = BTreeMap::new();
-        for node in nodes {
-            let path = format!("/api/v1/nodes/{node}/proxy/metrics/resource");
-            let text = self.raw("get", "nodes/proxy", node.to_owned(), &path).await?;
-            all.extend(of_kubelet(&text, &found.namespace));
+        for node in nodes(pods) {
+            all.extend(of_kubelet(&self.ask_kubelet(node, "metrics/resource").await?, &found.namespace));
         }
         Ok(all)
+    }
+
+    async fn ask_kubelet(&self, node: &str, path: &str) -> Result<String, KubeError> {
+        let path = format!("/api/v1/nodes/{node}/proxy/{path}");
+        self.raw("get", "nodes/proxy", node.to_owned(), &path).await
+    }
+
+    /// Bytes that a component's pods hold on the disks of their nodes, from the kubelets, which look about once a minute. Needs `get` of
+    /// nodes/proxy: [`PortError::Unsupported`] without it.
+    pub(crate) async fn folder(&self, component: Component) -> Result<u64, PortError> {
+        let (found, list) = self.look(component).await?;
+        let pods: Vec<&Pod> = list.items.iter().filter(|pod| pods::lives(pod)).collect();
+        let mut told = BTreeMap::new();
+        for node in nodes(&pods) {
+            let text = self.ask_kubelet(node, "stats/summary").await.map_err(|error| match error {
+                KubeError::Denied { .. } => PortError::Unsupported {
+                    reason: format!("nobody tells what the pods of {component} hold: {}", causes(&error)),
+                },
+                error => error.into(),
+            })?;
+            let of_node = of_summary(&text, &found.namespace);
+            told.extend(of_node.map_err(|error| PortError::Refused {
+                target: format!("stats/summary of node {node}"),
+                reason: error.to_string(),
+            })?);
+        }
+        let held: Option<Vec<u64>> = pods.iter().map(|pod| told.get(pods::name(pod)).copied()).collect();
+        held.map(|bytes| bytes.iter().sum()).ok_or_else(|| PortError::Unreachable {
+            target: format!("the local folders of {component}"),
+            reason: "the kubelet has not yet looked at its pod".to_owned(),
+        })
     }
 
     /// Working sets of a component's pods: from the metrics API where there is one, else from the kubelets.
@@ -114,6 +176,11 @@ impl Cluster {
         let names: BTreeSet<&str> = pods.iter().map(|pod| pods::name(pod)).collect();
         Ok(measured.into_iter().filter(|(pod, _)| names.contains(pod.as_str())).collect())
     }
+}
+
+/// Where pods run.
+fn nodes<'a>(pods: &[&'a Pod]) -> BTreeSet<&'a str> {
+    pods.iter().filter_map(|pod| pod.spec.as_ref()?.node_name.as_deref()).collect()
 }
 
 /// Why there are no working sets.
@@ -173,6 +240,17 @@ pod_memory_working_set_bytes{namespace=\"monitoring\",pod=\"loki-1\"} 9e+09 1732
         assert_eq!(of_kubelet(text, "monitoring"), BTreeMap::from([("loki-1".to_owned(), 1512)]));
         assert_eq!(of_kubelet(text, "kube-system"), BTreeMap::from([("coredns-1".to_owned(), 17_141_760)]));
         assert_eq!(of_kubelet(text, "minio"), BTreeMap::new());
+    }
+
+    #[test]
+    fn a_summary_tells_what_pods_hold_and_nothing_of_those_not_looked_at_yet() {
+        let text = r#"{"node":{"nodeName":"n"},"pods":[
+            {"podRef":{"name":"loki-1","namespace":"monitoring","uid":"u"},"volume":[{"name":"data","usedBytes":7}],
+             "ephemeral-storage":{"usedBytes":4096,"inodesUsed":3}},
+            {"podRef":{"name":"loki-2","namespace":"monitoring","uid":"v"}},
+            {"podRef":{"name":"minio-1","namespace":"minio","uid":"w"},"ephemeral-storage":{"usedBytes":1}}]}"#;
+        assert_eq!(of_summary(text, "monitoring").unwrap(), BTreeMap::from([("loki-1".to_owned(), 4096)]));
+        assert!(of_summary("{}", "monitoring").is_err());
     }
 
     #[test]
