@@ -15,5 +15,6 @@ pub mod runner;
 pub mod scenario;
 pub mod signal;
 pub mod stage;
+pub mod stats;
 pub mod stimulus;
 pub mod verdict;
