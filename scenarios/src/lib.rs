@@ -6,6 +6,7 @@ pub mod cli;
 mod clients;
 pub mod criteria;
 mod interfaces;
+mod latency;
 mod load;
 mod logs_index;
 mod logs_push;
@@ -51,6 +52,7 @@ pub fn all() -> Result<Vec<Scenario>, String> {
         architecture::all()?,
         interfaces::all()?,
         clients::all()?,
+        latency::all()?,
         load::all()?,
     ];
     Ok(files.into_iter().flatten().collect())

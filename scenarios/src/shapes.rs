@@ -1,16 +1,24 @@
 //! The stimuli that scenarios share: small, and with every oddity that a store must keep.
 
+use std::time::Duration;
+
 use harness_core::{
     signal::{Sample, Signal},
     stage::{Stage, StageError, Stimulus},
     stimulus::{
         Batch, Origin,
         load::LoadPlan,
-        logs::{self, LogShape},
+        logs::{self, LogShape, LongLogShape},
         series::{self, Floats, SeriesShape},
         traces::{self, TraceShape, Vocabulary},
     },
 };
+
+/// The range of time over which the design asks for log entries.
+pub(crate) const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// The range of time over which the design asks for samples.
+pub(crate) const WEEK: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// Where the stimulus called `name` comes from on this stage.
 fn origin(stage: &Stage, name: &str) -> Origin {
@@ -44,6 +52,30 @@ pub(crate) fn load(stage: &Stage, signal: Signal) -> LoadPlan {
 pub(crate) fn log_entries(stage: &Stage, name: &str) -> Result<Stimulus, StageError> {
     let entries = logs::entries(&origin(stage, name), &LogShape::default());
     stage.stimulus(name, vec![Batch::Logs(entries)], Vec::new())
+}
+
+/// Log entries of more than a day, one push an hour: every 20 seconds one, so that one answer can hold them all.
+pub(crate) fn a_day_of_log_entries(stage: &Stage, name: &str) -> Result<Stimulus, StageError> {
+    let shape = LongLogShape { spread: DAY + Duration::from_secs(600), gap: Duration::from_secs(20), streams: 2 };
+    let hours = logs::hours(&origin(stage, name), &shape);
+    stage.stimulus(name, hours.into_iter().map(Batch::Logs).collect(), Vec::new())
+}
+
+/// More traces than [`spans`], in one push.
+pub(crate) fn many_spans(stage: &Stage, name: &str) -> Result<Stimulus, StageError> {
+    let spans = traces::spans(&origin(stage, name), &TraceShape { traces: 50, ..TraceShape::default() });
+    stage.stimulus(name, vec![Batch::Traces(spans)], Vec::new())
+}
+
+/// Series of floats over more than a week, every five minutes a sample, in pushes of a thousand.
+pub(crate) fn a_week_of_samples(stage: &Stage, name: &str) -> Result<Stimulus, StageError> {
+    const STEP: Duration = Duration::from_secs(300);
+    let samples = usize::try_from(WEEK.as_secs() / STEP.as_secs()).unwrap_or(0) + 24;
+    let step_ms = i64::try_from(STEP.as_millis()).unwrap_or(0);
+    let shape = SeriesShape { samples, step_ms, histograms: false, ..SeriesShape::default() };
+    let series = series::samples(&origin(stage, name), &shape);
+    let pushes = series.chunks(1000).map(|samples| Batch::Series(samples.to_vec()));
+    stage.stimulus(name, pushes.collect(), Vec::new())
 }
 
 /// Traces of nested spans over two services, in one push.

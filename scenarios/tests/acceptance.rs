@@ -18,6 +18,7 @@ use harness_core::{
     report::ExitStatus,
     runner,
     scenario::Filter,
+    stats::Plan,
     verdict::Verdict,
 };
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
@@ -160,6 +161,7 @@ fn drive(target: Target, selected: &[ClauseId], everything: bool) -> Result<BTre
         place: place(target)?,
         load_lasts: LOAD_LASTS,
         seed: None,
+        plan: Plan::QUICK,
         runs: runs_folder(),
         reports: Vec::new(),
         keep: None,

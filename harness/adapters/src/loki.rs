@@ -8,7 +8,10 @@ use harness_core::{
     stimulus::encode::{self, EncodeError},
 };
 use protos::logproto::pusher_client::PusherClient;
-use reqwest::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
+use reqwest::{
+    RequestBuilder,
+    header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE},
+};
 
 use crate::{
     http::{self, Http},
@@ -96,20 +99,69 @@ impl Loki {
                 return Err(PortError::Unsupported { reason: "no Loki reader that can't ask an ingester".to_owned() });
             }
         };
+        self.entries(component, base, encode::selector(selector), start_ns, end_ns).await
+    }
+
+    /// As [`Loki::log_entries`], of those alone that contain a text; asks the ordinary reader.
+    pub async fn log_lines(
+        &self,
+        selector: &Labels,
+        containing: &str,
+        start_ns: i64,
+        end_ns: i64,
+    ) -> Result<Answer, PortError> {
+        let expression = encode::log_filter(selector, containing);
+        self.entries(Component::LokiRead, &self.query, expression, start_ns, end_ns).await
+    }
+
+    async fn entries(
+        &self,
+        component: Component,
+        base: &str,
+        expression: String,
+        start_ns: i64,
+        end_ns: i64,
+    ) -> Result<Answer, PortError> {
         let request = self
-            .http
-            .get(&format!("{base}/loki/api/v1/query_range"))
-            .query(&[
-                ("query", encode::selector(selector)),
-                ("start", start_ns.to_string()),
-                ("end", end_ns.to_string()),
-                ("limit", LOG_ENTRIES_LIMIT.to_string()),
-                ("direction", "forward".to_owned()),
-            ])
-            .header(ACCEPT, "application/json")
-            .header(CACHE_CONTROL, "no-cache")
+            .query_range(
+                base,
+                &[
+                    ("query", expression),
+                    ("start", start_ns.to_string()),
+                    ("end", end_ns.to_string()),
+                    ("limit", LOG_ENTRIES_LIMIT.to_string()),
+                    ("direction", "forward".to_owned()),
+                ],
+            )
             // Without it structured metadata are merged into the stream's labels.
             .header("X-Loki-Response-Encoding-Flags", "categorize-labels");
         self.http.send(EvidenceKind::Query, component, request).await.into_answer()
+    }
+
+    /// Asks `/loki/api/v1/query_range` how many entries the streams with the labels of `selector` have in each step of `step_s` seconds;
+    /// the first ends at `start_ns`, the last at `end_ns`.
+    pub async fn log_counts(
+        &self,
+        selector: &Labels,
+        start_ns: i64,
+        end_ns: i64,
+        step_s: u64,
+    ) -> Result<Answer, PortError> {
+        let step_ms = i64::try_from(step_s).unwrap_or(i64::MAX).saturating_mul(1000);
+        let request = self.query_range(
+            &self.query,
+            &[
+                ("query", encode::count_over_time(selector, step_ms)),
+                ("start", start_ns.to_string()),
+                ("end", end_ns.to_string()),
+                ("step", format!("{step_s}s")),
+            ],
+        );
+        self.http.send(EvidenceKind::Query, Component::LokiRead, request).await.into_answer()
+    }
+
+    fn query_range(&self, base: &str, parameters: &[(&str, String)]) -> RequestBuilder {
+        let request = self.http.get(&format!("{base}/loki/api/v1/query_range")).query(parameters);
+        request.header(ACCEPT, "application/json").header(CACHE_CONTROL, "no-cache")
     }
 }

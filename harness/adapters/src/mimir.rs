@@ -82,17 +82,45 @@ impl Mimir {
     /// selector, which excludes its start.
     pub async fn samples_by_promql(&self, selector: &Labels, start_ms: i64, end_ms: i64) -> Result<Answer, PortError> {
         let range_ms = end_ms.saturating_sub(start_ms).saturating_add(1);
-        let request = self
-            .http
-            .get(&format!("{}/prometheus/api/v1/query", self.base))
-            .query(&[
-                ("query", format!("{}[{range_ms}ms]", encode::selector(selector))),
-                ("time", format!("{}.{:03}", end_ms.div_euclid(1000), end_ms.rem_euclid(1000))),
-            ])
-            .header(ACCEPT, "application/json")
-            .header(CACHE_CONTROL, "no-store");
+        self.instant(format!("{}[{range_ms}ms]", encode::selector(selector)), end_ms).await
+    }
+
+    /// Asks PromQL how many samples the series with the labels of `selector` have in the `range_ms` milliseconds that end at `at_ms`.
+    pub async fn sample_count(&self, selector: &Labels, range_ms: i64, at_ms: i64) -> Result<Answer, PortError> {
+        self.instant(encode::count_over_time(selector, range_ms), at_ms).await
+    }
+
+    /// As [`Mimir::sample_count`], for each step of `step_ms` milliseconds: the first ends at `start_ms`, the last at `end_ms`.
+    pub async fn sample_counts(
+        &self,
+        selector: &Labels,
+        start_ms: i64,
+        end_ms: i64,
+        step_ms: i64,
+    ) -> Result<Answer, PortError> {
+        let parameters = [
+            ("query", encode::count_over_time(selector, step_ms)),
+            ("start", seconds(start_ms)),
+            ("end", seconds(end_ms)),
+            ("step", format!("{step_ms}ms")),
+        ];
+        self.ask("query_range", &parameters).await
+    }
+
+    async fn instant(&self, expression: String, at_ms: i64) -> Result<Answer, PortError> {
+        self.ask("query", &[("query", expression), ("time", seconds(at_ms))]).await
+    }
+
+    async fn ask(&self, path: &str, parameters: &[(&str, String)]) -> Result<Answer, PortError> {
+        let request = self.http.get(&format!("{}/prometheus/api/v1/{path}", self.base)).query(parameters);
+        let request = request.header(ACCEPT, "application/json").header(CACHE_CONTROL, "no-store");
         self.http.send(EvidenceKind::Query, Component::Mimir, request).await.into_answer()
     }
+}
+
+/// Milliseconds as Prometheus takes times.
+fn seconds(milliseconds: i64) -> String {
+    format!("{}.{:03}", milliseconds.div_euclid(1000), milliseconds.rem_euclid(1000))
 }
 
 /// The headers by which remote write 2.0 tells what it wrote.

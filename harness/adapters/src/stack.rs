@@ -163,14 +163,26 @@ impl Query for StackQuery {
                 self.loki.log_entries(selector, *start_ns, *end_ns, *store_only).await
             }
             QueryRequest::Trace { trace_id, source } => self.tempo.trace(trace_id, *source).await,
-            QueryRequest::TraceSearch { attributes, start_s, end_s } => {
-                self.tempo.search(attributes, *start_s, *end_s).await
+            QueryRequest::TraceSearch { attributes, start_s, end_s, limit } => {
+                self.tempo.search(attributes, *start_s, *end_s, *limit).await
             }
             QueryRequest::Samples { selector, start_ms, end_ms } => {
                 self.mimir.samples(selector, *start_ms, *end_ms).await
             }
             QueryRequest::SamplesByPromql { selector, start_ms, end_ms } => {
                 self.mimir.samples_by_promql(selector, *start_ms, *end_ms).await
+            }
+            QueryRequest::LogLines { selector, containing, start_ns, end_ns } => {
+                self.loki.log_lines(selector, containing, *start_ns, *end_ns).await
+            }
+            QueryRequest::LogCounts { selector, start_ns, end_ns, step_s } => {
+                self.loki.log_counts(selector, *start_ns, *end_ns, *step_s).await
+            }
+            QueryRequest::SampleCounts { selector, start_ms, end_ms, step_ms } => {
+                self.mimir.sample_counts(selector, *start_ms, *end_ms, *step_ms).await
+            }
+            QueryRequest::SampleCount { selector, range_ms, at_ms } => {
+                self.mimir.sample_count(selector, *range_ms, *at_ms).await
             }
             QueryRequest::Services { component } => self.services(*component).await,
             QueryRequest::Configuration { component } => self.configuration(*component).await,

@@ -90,20 +90,23 @@ impl Tempo {
     }
 
     /// Asks `/api/search` by TraceQL for the traces that have a span with all of `attributes`, from `start_s` (inclusive) to `end_s`
-    /// (exclusive).
-    pub async fn search(&self, attributes: &Labels, start_s: i64, end_s: i64) -> Result<Answer, PortError> {
+    /// (exclusive), at most `limit` of them.
+    pub async fn search(
+        &self,
+        attributes: &Labels,
+        start_s: i64,
+        end_s: i64,
+        limit: usize,
+    ) -> Result<Answer, PortError> {
         let request = self.http.get(&format!("{}/api/search", self.query)).header(ACCEPT, "application/json").query(&[
             ("q", encode::traceql(attributes)),
             ("start", start_s.to_string()),
             ("end", end_s.to_string()),
-            ("limit", SEARCH_LIMIT.to_string()),
+            ("limit", limit.to_string()),
         ]);
         self.http.send(EvidenceKind::Query, Component::Tempo, request).await.into_answer()
     }
 }
-
-/// Traces that a search tells, at most.
-const SEARCH_LIMIT: usize = 1000;
 
 /// What a successful answer says about the spans.
 fn taken(response: &ExportTraceServiceResponse, sent: usize) -> PushOutcome {

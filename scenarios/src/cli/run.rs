@@ -23,6 +23,7 @@ use harness_core::{
     runner::{self, RunError},
     scenario::{Filter, Scenario, select},
     stage::{FULL_LOAD, Patience, RunContext, Watcher},
+    stats::Plan,
     verdict::Verdict,
 };
 
@@ -47,6 +48,8 @@ pub struct RunOptions {
     pub load_lasts: Duration,
     /// Replays stimuli; a random one where `None`.
     pub seed: Option<u64>,
+    /// How often questions are asked whose answers are timed.
+    pub plan: Plan,
     /// The folder that holds the folders of runs.
     pub runs: PathBuf,
     /// Reports to write beside those in the run's own folder.
@@ -179,6 +182,7 @@ pub async fn begin(
         catalogue,
         patience: PATIENCE,
         load_lasts: options.load_lasts,
+        plan: options.plan,
         watcher,
         redactor: session.redactor,
     };

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::Evidence;
+use super::{Evidence, Question};
 use crate::{
     ports::{Component, Interface, Principal, Tick, Usage},
     signal::{Labels, Signal},
@@ -29,6 +29,8 @@ pub enum Oracle {
     Index,
     /// Read off the state of buckets, configuration or processes.
     State,
+    /// Counted by the query API, in answer to the questions whose answers are timed.
+    Counts,
 }
 
 impl Oracle {
@@ -41,6 +43,7 @@ impl Oracle {
             Self::StoreOnly => "the store-only reader",
             Self::Index => "the index objects in the bucket",
             Self::State => "the stack's own state",
+            Self::Counts => "the questions that are timed",
         }
     }
 }
@@ -127,6 +130,18 @@ pub enum Look {
         start_ms: i64,
         /// Last millisecond, inclusive.
         end_ms: i64,
+    },
+    /// A question whose answers are timed, asked once.
+    Asked {
+        /// The question.
+        question: Question,
+    },
+    /// Which caches of answers and data a component says that it has.
+    Caches {
+        /// The pipeline by whose settings the configuration is read.
+        signal: Signal,
+        /// The component that answers queries.
+        component: Component,
     },
     /// Whose keys a bucket holds, and which bucket its component says that it uses.
     BucketUse {
@@ -243,7 +258,9 @@ impl Look {
             }
             Self::SampleQuery { .. } => Oracle::Query,
             Self::PromqlQuery { .. } => Oracle::Promql,
-            Self::BucketUse { .. }
+            Self::Asked { .. } => Oracle::Counts,
+            Self::Caches { .. }
+            | Self::BucketUse { .. }
             | Self::BucketVersions { .. }
             | Self::BucketLifecycle { .. }
             | Self::Workload { .. }
@@ -340,6 +357,12 @@ pub struct Observation {
     /// Requests, answers, objects.
     pub evidence: Vec<Evidence>,
 }
+
+/// The name of the fact that tells how many of the records that were asked for an answer holds.
+pub const FOUND: &str = "found";
+
+/// The name of the fact that tells how many records an answer holds that were not asked for.
+pub const FOREIGN: &str = "foreign";
 
 /// The name of the fact that tells whether `owner`'s credentials may do `operation` in `bucket`.
 pub fn isolation_fact(owner: Component, bucket: &str, operation: &str) -> String {

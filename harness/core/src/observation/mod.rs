@@ -3,6 +3,10 @@
 pub mod answers;
 mod evidence;
 mod look;
+mod question;
+mod timed;
 
 pub use evidence::{Evidence, EvidenceKind, rfc3339};
-pub use look::{AskedStore, Counted, Facts, Look, Observation, Oracle, Seen, isolation_fact};
+pub use look::{AskedStore, Counted, FOREIGN, FOUND, Facts, Look, Observation, Oracle, Seen, isolation_fact};
+pub use question::{Count, Question};
+pub use timed::{Flaw, Timed, Timings};

@@ -45,6 +45,8 @@ pub enum QueryRequest {
         start_s: i64,
         /// Last second, exclusive.
         end_s: i64,
+        /// How many traces to tell, at most.
+        limit: usize,
     },
     /// All raw samples of the series with these labels, as stored (remote read).
     Samples {
@@ -63,6 +65,48 @@ pub enum QueryRequest {
         start_ms: i64,
         /// Last millisecond, inclusive.
         end_ms: i64,
+    },
+    /// The lines of the streams with these labels that contain a text (LogQL, a filter query).
+    LogLines {
+        /// Labels that a stream must have.
+        selector: Labels,
+        /// What a line must contain.
+        containing: String,
+        /// First nanosecond, inclusive.
+        start_ns: i64,
+        /// Last nanosecond, exclusive.
+        end_ns: i64,
+    },
+    /// How many log entries the streams with these labels have in each step (LogQL, a metric query over a range).
+    LogCounts {
+        /// Labels that a stream must have.
+        selector: Labels,
+        /// End of the first step, nanoseconds.
+        start_ns: i64,
+        /// End of the last step, nanoseconds.
+        end_ns: i64,
+        /// Length of a step, seconds.
+        step_s: u64,
+    },
+    /// How many samples the series with these labels have in each step (PromQL, a range query).
+    SampleCounts {
+        /// Labels that a series must have.
+        selector: Labels,
+        /// End of the first step, milliseconds.
+        start_ms: i64,
+        /// End of the last step, milliseconds.
+        end_ms: i64,
+        /// Length of a step, milliseconds.
+        step_ms: i64,
+    },
+    /// How many samples the series with these labels have in one range (PromQL, an instant query).
+    SampleCount {
+        /// Labels that a series must have.
+        selector: Labels,
+        /// Length of the range, milliseconds.
+        range_ms: i64,
+        /// End of the range, milliseconds, inclusive.
+        at_ms: i64,
     },
     /// The modules that a component runs, as it says itself (`/services`).
     Services {

@@ -1,5 +1,5 @@
-//! When records can reach the bucket, read off the configuration that a component says it runs with. Must not know what was
-//! measured.
+//! When records can reach the bucket, and what may answer instead of it, read off the configuration that a component says it runs with.
+//! Must not know what was measured.
 
 mod duration;
 
@@ -86,6 +86,17 @@ pub fn kept_locally(component: Component, configuration: &[u8]) -> Option<Durati
     }
 }
 
+/// The caches that are on of those that can hold answers, or data that answers are made of, between two queries; `None` where the
+/// configuration does not say. What a component has on its own disk to find data by, an index, is none.
+pub fn caches(signal: Signal, configuration: &[u8]) -> Option<Vec<String>> {
+    let settings = Settings::read(configuration)?;
+    match signal {
+        Signal::Logs => settings.loki_caches(),
+        Signal::Traces => settings.tempo_caches(),
+        Signal::Metrics => settings.mimir_caches(),
+    }
+}
+
 /// A chunk is flushed when its stream was idle for `chunk_idle_period`; a sweep finds it every `flush_check_period`, give or take a
 /// fifth (Loki `pkg/ingester/flush.go`). `max_chunk_age` compares the times of a chunk's own entries, so a single push that spans
 /// less never gets old by it.
@@ -145,6 +156,53 @@ impl Settings {
         let text = self.at(path)?.as_str()?.to_owned();
         self.told.push(format!("{path}={text}"));
         duration::parse(&text)
+    }
+
+    /// A results cache needs its switch. The chunk cache is on wherever one is configured, and Loki configures one where nobody does; one
+    /// in its own memory that may hold nothing is never made (Loki `pkg/storage/chunk/cache`).
+    fn loki_caches(&self) -> Option<Vec<String>> {
+        let mut caches = Vec::new();
+        for switch in ["cache_results", "cache_index_stats_results"] {
+            if self.at("query_range")?.get(switch)?.as_bool()? {
+                caches.push(format!("query_range.{switch}"));
+            }
+        }
+        for place in ["chunk_cache_config", "chunk_cache_config_l2"] {
+            let cache = self.at("chunk_store_config")?.get(place)?;
+            let embedded = cache.get("embedded_cache")?;
+            let size = |name: &str| embedded.get(name).and_then(Value::as_u64).unwrap_or(0);
+            // The switch is left out of what is printed where it is off.
+            let on = embedded.get("enabled").and_then(Value::as_bool).unwrap_or(false);
+            let text = |path: &str| cache.pointer(path).and_then(Value::as_str).is_some_and(|text| !text.is_empty());
+            if (on && size("max_size_mb") + size("max_size_items") > 0)
+                || ["/memcached_client/host", "/memcached_client/addresses", "/redis/endpoint"].into_iter().any(text)
+            {
+                caches.push(format!("chunk_store_config.{place}"));
+            }
+        }
+        Some(caches)
+    }
+
+    /// Tempo has the caches that are listed, each with its roles (Tempo `modules/cache`).
+    fn tempo_caches(&self) -> Option<Vec<String>> {
+        let listed = match self.at("cache")?.get("caches")? {
+            Value::Null => &Vec::new(),
+            listed => listed.as_array()?,
+        };
+        Some(listed.iter().map(|cache| format!("cache.caches: {}", cache.get("roles").unwrap_or(cache))).collect())
+    }
+
+    /// Results have a switch, blocks' chunks a backend that is none where nobody sets it (Mimir `pkg/frontend/querymiddleware`,
+    /// `pkg/storage/tsdb`).
+    fn mimir_caches(&self) -> Option<Vec<String>> {
+        let mut caches = Vec::new();
+        if self.at("frontend.cache_results")?.as_bool()? {
+            caches.push("frontend.cache_results".to_owned());
+        }
+        if !self.at("blocks_storage.bucket_store.chunks_cache.backend")?.as_str()?.is_empty() {
+            caches.push("blocks_storage.bucket_store.chunks_cache".to_owned());
+        }
+        Some(caches)
     }
 
     fn target(&self) -> Option<String> {

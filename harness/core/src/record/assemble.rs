@@ -127,6 +127,7 @@ pub fn assemble(entries: &[Entry], whole: bool) -> RunRecord {
                     prediction: None,
                     controls: Vec::new(),
                     observations: Vec::new(),
+                    timings: BTreeMap::new(),
                     problems: Vec::new(),
                     halt: None,
                 };
@@ -157,6 +158,12 @@ pub fn assemble(entries: &[Entry], whole: bool) -> RunRecord {
             Event::Observed { clause, observation } => {
                 if let Some(case) = record.cases.get_mut(clause) {
                     case.observations.push(observation.clone());
+                }
+            }
+            Event::Timed { clause, question, timings, evidence } => {
+                record.evidence.entry(clause.clone()).or_default().extend(evidence.iter().cloned());
+                if let Some(case) = record.cases.get_mut(clause) {
+                    case.timings.entry(*question).or_default().extend(timings);
                 }
             }
             Event::Complained { clause, lines } => {

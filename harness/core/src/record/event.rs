@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     catalogue::{ClauseId, Target},
     ledger::LedgerEntry,
-    observation::{Evidence, Observation},
+    observation::{Evidence, Observation, Timings},
     ports::{LogLine, PushOutcome, Tick},
     verdict::{Control, Expectation, Halt, Judgement, OfferedLoad, Prediction},
 };
@@ -139,6 +139,17 @@ pub enum Event {
         clause: ClauseId,
         /// What was seen.
         observation: Observation,
+    },
+    /// A part of the answers that are timed.
+    Timed {
+        /// The clause.
+        clause: ClauseId,
+        /// Which of the questions, from 0.
+        question: usize,
+        /// The answers.
+        timings: Timings,
+        /// Some of them, whole.
+        evidence: Vec<Evidence>,
     },
     /// What a component logged while a wait ended without a yes.
     Complained {

@@ -237,6 +237,7 @@ fn every_event() -> Vec<Event> {
                 bound_s: Some(300.0),
                 predicted: Some(PredictedLatency { earliest_s: 1.0, latest_s: 2.0 }),
             }),
+            response_times: Vec::new(),
         },
     }));
     events.push(Event::Closed);
@@ -610,7 +611,13 @@ fn what_was_said_before_a_clause_is_expected_anew_is_void() {
     let clause = || CLAUSE.parse().unwrap();
     let judged = Event::Judged {
         clause: clause(),
-        judgement: Judgement { verdict: Verdict::Pass, forced: false, findings: Vec::new(), latency: None },
+        judgement: Judgement {
+            verdict: Verdict::Pass,
+            forced: false,
+            findings: Vec::new(),
+            latency: None,
+            response_times: Vec::new(),
+        },
     };
     let facts = || expected(Expectation::Facts { rules: Vec::new() }, None);
     let records = expected(

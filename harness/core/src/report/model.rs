@@ -6,7 +6,7 @@ use crate::{
     catalogue::{Catalogue, Clause, ClauseId, Criterion, CriterionId, Level, Target},
     observation::Evidence,
     record::RunRecord,
-    verdict::{Finding, HaltKind, Judgement, Latency, Verdict},
+    verdict::{Finding, HaltKind, Judgement, Latency, ResponseTimes, Verdict},
 };
 
 /// Name and version of the report's schema.
@@ -140,6 +140,9 @@ pub struct ClauseReport {
     /// What was measured, in words.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub measured: Vec<String>,
+    /// How long the answers to each question took, where they were timed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub response_times: Vec<ResponseTimes>,
     /// What was seen.
     pub evidence: Vec<Evidence>,
 }
@@ -271,6 +274,7 @@ impl Teller<'_> {
             findings: judgement.findings,
             latency: judgement.latency,
             measured: self.record.measured(&clause.id),
+            response_times: judgement.response_times,
             evidence: self.record.evidence_of(&clause.id).into_iter().cloned().collect(),
         }
     }
@@ -279,7 +283,13 @@ impl Teller<'_> {
         if let Some(judgement) = self.record.judgements.get(&clause.id) {
             return judgement.clone();
         }
-        let told = |verdict, finding| Judgement { verdict, forced: false, findings: vec![finding], latency: None };
+        let told = |verdict, finding| Judgement {
+            verdict,
+            forced: false,
+            findings: vec![finding],
+            latency: None,
+            response_times: Vec::new(),
+        };
         if !clause.applies_to(self.target) {
             let targets = clause.targets.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
             return told(

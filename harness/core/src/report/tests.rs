@@ -176,7 +176,7 @@ pub(super) fn covered() -> BTreeSet<ClauseId> {
 }
 
 fn judgement(verdict: Verdict, findings: Vec<Finding>, latency: Option<Latency>) -> Judgement {
-    Judgement { verdict, forced: false, findings, latency }
+    Judgement { verdict, forced: false, findings, latency, response_times: Vec::new() }
 }
 
 fn latency(lower_s: f64, upper_s: Option<f64>) -> Option<Latency> {

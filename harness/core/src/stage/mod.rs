@@ -8,6 +8,7 @@ mod load;
 mod looks;
 mod scratch;
 mod stimulus;
+mod timing;
 mod verbs;
 mod watched;
 

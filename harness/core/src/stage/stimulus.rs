@@ -3,9 +3,9 @@ use std::collections::BTreeSet;
 use super::bucket_of;
 use crate::{
     formats::tsdb_block::without_empty_buckets,
-    observation::Look,
+    observation::{Look, Question},
     signal::{Labels, LogEntry, Sample, SampleValue, Signal, Span},
-    stimulus::{Batch, traces},
+    stimulus::{Batch, logs::MARKED, traces},
 };
 
 /// Records that one scenario sends, with what is needed to find exactly them again.
@@ -130,6 +130,64 @@ impl Stimulus {
     /// The ids of its traces, in order.
     pub fn trace_ids(&self) -> &[String] {
         &self.trace_ids
+    }
+
+    /// The questions whose answers are timed: two for each signal, over all the time that the records span.
+    pub fn questions(&self) -> Vec<Question> {
+        let (start_ns, end_ns) = (self.since_ns(), self.last_ns + MARGIN_NS);
+        let (selector, trace_ids) = (self.selector.clone(), self.trace_ids.clone());
+        match self.signal {
+            Signal::Logs => {
+                let expected = self.how_many(|batch| match batch {
+                    Batch::Logs(entries) => entries.iter().filter(|entry| entry.line.contains(MARKED)).count(),
+                    Batch::Traces(_) | Batch::Series(_) | Batch::Encoded { .. } => 0,
+                });
+                let containing = MARKED.to_owned();
+                vec![
+                    Question::LogLines { selector: selector.clone(), containing, start_ns, end_ns, expected },
+                    Question::LogCounts { selector, start_ns, end_ns, step_s: 900, expected: self.count },
+                ]
+            }
+            Signal::Traces => vec![
+                Question::TraceById { trace_ids: trace_ids.clone(), expected: traces::SPANS_PER_TRACE as u64 },
+                Question::Traces {
+                    attributes: [(traces::RUN, "run"), (traces::STIMULUS, "stimulus")]
+                        .into_iter()
+                        .filter_map(|(attribute, label)| Some((attribute.to_owned(), selector.get(label)?.clone())))
+                        .collect(),
+                    trace_ids,
+                    start_s: start_ns / 1_000_000_000,
+                    end_s: end_ns / 1_000_000_000,
+                    expected: self.count,
+                },
+            ],
+            Signal::Metrics => {
+                let (start_ms, end_ms) = (start_ns / 1_000_000, end_ns / 1_000_000);
+                // Stale markers are no samples to PromQL.
+                let expected = self.how_many(|batch| match batch {
+                    Batch::Series(samples) => {
+                        samples.iter().filter(|sample| (*sample).clone().told_by_promql().is_some()).count()
+                    }
+                    Batch::Logs(_) | Batch::Traces(_) | Batch::Encoded { .. } => 0,
+                });
+                vec![
+                    Question::SampleCounts {
+                        selector: selector.clone(),
+                        start_ms,
+                        end_ms,
+                        step_ms: 3_600_000,
+                        expected,
+                    },
+                    Question::SampleCount { selector, start_ms, end_ms, expected },
+                ]
+            }
+        }
+    }
+
+    /// The sum over what is meant to be accepted.
+    fn how_many(&self, count: impl Fn(&Batch) -> usize) -> u64 {
+        let accepted = self.parts.iter().filter(|part| !part.refusal_wanted);
+        accepted.map(|part| count(&part.batch) as u64).sum()
     }
 
     /// The look at the chunks that index objects in the bucket list; for logs.

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     catalogue::{Catalogue, ClauseId, Target},
     ledger::LedgerEntry,
-    observation::{Evidence, EvidenceKind, Look, Oracle, Seen},
+    observation::{Evidence, EvidenceKind, Look, Observation, Oracle, Seen},
     poll::{Ended, Schedule, Step, until},
     ports::{
         Component, Interface, LogLine, PortError, Ports, Principal, ProcessProof, QueryRequest, Stop, StoreKeys, Tick,
@@ -24,6 +24,7 @@ use crate::{
     prediction,
     record::{Entry, Event, RecordError, Recorder, Redactor, RunInfo, RunRecord, assemble},
     signal::Signal,
+    stats::Plan,
     stimulus::{Batch, Route},
     verdict::{
         BodyError, Control, Expectation, Finding, Halt, HaltKind, Judgement, NOT_UP, PredictedLatency, Prediction,
@@ -63,6 +64,8 @@ pub struct RunContext {
     pub patience: Patience,
     /// How long loads last.
     pub load_lasts: Duration,
+    /// How often questions are asked whose answers are timed.
+    pub plan: Plan,
     /// Who follows.
     pub watcher: Arc<dyn Watcher>,
     /// Takes secrets out of what is recorded.
@@ -191,7 +194,7 @@ impl Stage {
     /// Shows that no look finds any of the records: before they are sent, a look that finds them could not be believed.
     pub async fn absent(&self, watched: &Watched) -> Result<(), StageError> {
         for look in &watched.looks {
-            let observation = Glass::new(look.clone()).look(self.ports(), self.keeper()).await?;
+            let observation = self.observe(look.clone()).await?;
             let control = Control {
                 name: format!("records that were not sent yet, by {}", look.oracle().describe()),
                 must_break: vec!["missing".to_owned()],
@@ -287,7 +290,7 @@ impl Stage {
         must_break: &[&str],
         look: Look,
     ) -> Result<(), StageError> {
-        let observation = Glass::new(look).look(self.ports(), self.keeper()).await?;
+        let observation = self.observe(look).await?;
         let control = Control {
             name: name.to_owned(),
             must_break: must_break.iter().map(|rule| (*rule).to_owned()).collect(),
@@ -381,6 +384,11 @@ impl Stage {
     pub async fn look_once(&self, clause: &ClauseId, look: Look) -> Result<Verdict, StageError> {
         self.look_at(clause, look).await?;
         self.judge(clause)
+    }
+
+    /// Looks once, for nobody yet.
+    pub(super) async fn observe(&self, look: Look) -> Result<Observation, StageError> {
+        Ok(Glass::new(look).look(self.ports(), self.keeper()).await?)
     }
 
     /// Looks, records, and tells what is not as expected; nothing is judged yet.
@@ -510,7 +518,7 @@ impl Stage {
 
     /// Whether any record of `stimulus` is in the bucket.
     pub async fn is_in_the_bucket(&self, stimulus: &Stimulus) -> Result<bool, StageError> {
-        let observation = Glass::new(stimulus.in_objects()).look(self.ports(), self.keeper()).await?;
+        let observation = self.observe(stimulus.in_objects()).await?;
         match observation.seen {
             Seen::Records { count, .. } => Ok(count > 0),
             Seen::Unseen { reason } => Err(StageError::blocked(reason)),
@@ -531,7 +539,7 @@ impl Stage {
 
     /// Shows that no record of `lost` is found by query; `name` says why none can be.
     pub async fn still_absent(&self, watched: &Watched, lost: &Stimulus, name: &str) -> Result<(), StageError> {
-        let observation = Glass::new(lost.by_query()).look(self.ports(), self.keeper()).await?;
+        let observation = self.observe(lost.by_query()).await?;
         let control = Control { name: name.to_owned(), must_break: vec!["missing".to_owned()], observation };
         self.record(Event::Controlled { clause: watched.clause.clone(), control })
     }
@@ -616,7 +624,7 @@ impl Stage {
         Ok((still_open, status.join("; ")))
     }
 
-    async fn predict(&self, clause: &ClauseId, signal: Signal) -> Result<(), StageError> {
+    pub(super) async fn predict(&self, clause: &ClauseId, signal: Signal) -> Result<(), StageError> {
         let component = owner_of(signal);
         let Ok(answer) = self.ports().query.query(&QueryRequest::Configuration { component }).await else {
             return Ok(());
@@ -700,7 +708,7 @@ impl Stage {
         }
     }
 
-    fn bound(&self, clause: &ClauseId) -> Option<Duration> {
+    pub(super) fn bound(&self, clause: &ClauseId) -> Option<Duration> {
         self.inner.context.catalogue.clause(clause).and_then(|clause| clause.bound)
     }
 
@@ -708,7 +716,7 @@ impl Stage {
         Keeper::new(self.inner.recorder.bodies(), &*self.ports().clock)
     }
 
-    fn now(&self) -> Tick {
+    pub(super) fn now(&self) -> Tick {
         self.ports().clock.now()
     }
 }

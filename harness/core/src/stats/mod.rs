@@ -7,4 +7,4 @@ mod plan;
 
 pub use binomial::{at_least, at_most};
 pub use order::{Band, band, nearest_rank};
-pub use plan::{Decision, Plan, PlanError, supported};
+pub use plan::{Decision, Plan, PlanError, percent, supported};

@@ -111,8 +111,8 @@ pub fn supported(taken: u32, exceeded: u32, confidence: f64) -> f64 {
     f64::from(yes) / 1000.0
 }
 
-/// `99 %`, `99.5 %`.
-fn percent(share: f64) -> String {
+/// A share in words: `99 %`, `99.5 %`.
+pub fn percent(share: f64) -> String {
     let percent = (share * 1000.0).round() / 10.0;
     format!("{percent} %")
 }

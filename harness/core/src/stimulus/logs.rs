@@ -83,6 +83,59 @@ pub fn entries(origin: &Origin, shape: &LogShape) -> Vec<LogEntry> {
         .collect()
 }
 
+/// Entries that span a long time, as a day of a service does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LongLogShape {
+    /// Time between the oldest entry and [`Origin::now_ns`].
+    pub spread: Duration,
+    /// From one entry to the next.
+    pub gap: Duration,
+    /// Streams that the entries of an hour are spread over.
+    pub streams: usize,
+}
+
+/// What every [`EVERY`]th line of [`hours`] contains, and no other.
+pub const MARKED: &str = "status=503";
+
+/// One line in so many contains [`MARKED`].
+pub const EVERY: usize = 12;
+
+/// The entries hour by hour, in the order in which they are sent, each older than the next: what is far behind its stream's newest
+/// entry would be refused. Each hour has streams of its own, as where services come and go, so that what is stored of one hour is not
+/// read for another.
+pub fn hours(origin: &Origin, shape: &LongLogShape) -> Vec<Vec<LogEntry>> {
+    const HOUR_NS: i64 = 3_600_000_000_000;
+    let mut generator = origin.content();
+    let ns = |duration: Duration| i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX);
+    let (spread, gap) = (ns(shape.spread), ns(shape.gap).max(1));
+    let first = origin.now_ns.saturating_sub(spread);
+    let mut hours: Vec<Vec<LogEntry>> = Vec::new();
+    for (number, sequence) in (0..spread / gap).zip(0_u64..) {
+        let since_first = number * gap;
+        let hour = usize::try_from(since_first / HOUR_NS).unwrap_or(0);
+        let position = usize::try_from(number).unwrap_or(0);
+        let status = if position % EVERY == 0 { MARKED } else { "status=200" };
+        let text =
+            format!("method=GET {status} path=/orders/{} note={:?}", generator.below(10_000), generator.ascii(160));
+        let mut stream = selector(origin);
+        stream.insert("hour".to_owned(), hour.to_string());
+        stream.insert("stream".to_owned(), (position % shape.streams.max(1)).to_string());
+        stream.insert("service_name".to_owned(), "lgtm-verify".to_owned());
+        let entry = LogEntry {
+            stream,
+            timestamp_ns: first + since_first,
+            line: LineMark::line(&origin.run, &origin.stimulus, sequence, &text),
+            structured_metadata: Labels::new(),
+            line_base64: None,
+        };
+        hours.resize_with(hours.len().max(hour + 1), Vec::new);
+        if let Some(entries) = hours.get_mut(hour) {
+            entries.push(entry);
+        }
+    }
+    hours
+}
+
 fn stream_labels(origin: &Origin, stream: usize) -> Labels {
     let mut labels = selector(origin);
     labels.insert("stream".to_owned(), stream.to_string());
@@ -146,6 +199,27 @@ mod tests {
                 prop_assert_ne!(other, made);
             }
         }
+    }
+
+    #[test]
+    fn hours_span_all_their_time_and_one_line_in_so_many_is_marked() {
+        let origin = Origin::example(3);
+        let minute = Duration::from_secs(60);
+        let shape = LongLogShape { spread: 1450 * minute, gap: minute / 2, streams: 2 };
+        let made = hours(&origin, &shape);
+        assert_eq!(made.len(), 25);
+        let all: Vec<&LogEntry> = made.iter().flatten().collect();
+        assert_eq!(all.len(), 2900);
+        assert!(all.is_sorted_by_key(|entry| entry.timestamp_ns));
+        let spread = all[2899].timestamp_ns - all[0].timestamp_ns;
+        assert!(spread >= 24 * 3_600_000_000_000, "{spread}");
+        assert_eq!(all.iter().filter(|entry| entry.line.contains(MARKED)).count(), 2900 / EVERY + 1);
+        for (number, entry) in (0..).zip(&all) {
+            let mark = LineMark::parse(&entry.line).unwrap();
+            assert!(mark.sequence == number && mark.is_whole(&entry.line));
+        }
+        let streams: BTreeSet<_> = all.iter().map(|entry| &entry.stream).collect();
+        assert_eq!(streams.len(), 50);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -6,9 +6,10 @@ use super::PredictedLatency;
 use crate::{
     catalogue::ClauseId,
     ledger::Ledger,
-    observation::{Observation, Oracle},
+    observation::{Observation, Oracle, Question, Timings},
     ports::{Cost, LogLine, Tick},
     signal::Signal,
+    stats::Plan,
     stimulus::load::LoadPlan,
 };
 
@@ -34,6 +35,8 @@ pub enum Expectation {
         /// The loads.
         loads: Vec<LoadPlan>,
     },
+    /// Complete answers within the bound, over records that lie in the store.
+    Latency(Box<LatencyExpectation>),
     /// Facts of the stack's state.
     Facts {
         /// Every rule has to hold.
@@ -46,7 +49,7 @@ impl Expectation {
     pub fn loads(&self) -> &[LoadPlan] {
         match self {
             Self::Loads { loads } => loads,
-            Self::Records { .. } | Self::Facts { .. } => &[],
+            Self::Records { .. } | Self::Latency(_) | Self::Facts { .. } => &[],
         }
     }
 }
@@ -60,6 +63,27 @@ pub struct OfferedLoad {
     pub attempts: String,
     /// What the harness itself spent on it.
     pub cost: Option<Cost>,
+}
+
+/// What is expected of the answers to questions that are asked many times, at a fixed pace whatever became of those before.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LatencyExpectation {
+    /// How many times each question is asked, and what follows from that.
+    pub plan: Plan,
+    /// From one time of asking to the next, over all questions in turn.
+    pub gap: Duration,
+    /// The records that the questions are about: of which signal.
+    pub signal: Signal,
+    /// SHA-256 of the stimulus' records as NDJSON, in the order of their sequence numbers.
+    pub records: String,
+    /// How much time they have to span, from the first to the last that was accepted.
+    pub range: Duration,
+    /// Every oracle that has to find the records in the store before the first answer is timed.
+    pub stored: Vec<Oracle>,
+    /// What is asked.
+    pub questions: Vec<Question>,
+    /// What has to hold of the stack's state, so that its answers come from the store.
+    pub rules: Vec<Rule>,
 }
 
 /// One demand on one fact.
@@ -200,6 +224,8 @@ pub struct Case {
     pub controls: Vec<Control>,
     /// Looks, in the order taken.
     pub observations: Vec<Observation>,
+    /// The answers that were timed, by the number of the question.
+    pub timings: BTreeMap<usize, Timings>,
     /// What the component logged, where the wait ended without a yes.
     pub problems: Vec<LogLine>,
     /// Why it was not carried to its end, where it was not.
@@ -219,11 +245,13 @@ impl Case {
         in_bucket || self.lost.is_none_or(|lost| observation.sent >= lost)
     }
 
-    /// How long after [`Case::clock_start`] a yes is waited for: the bound, which a forced clause does not decide; without one, twice what
+    /// How long after [`Case::clock_start`] a yes is waited for: the bound, unless the clause is forced or its bound is about something
+    /// else; without one, twice what
     /// the configuration lets expect, and never less than patience.
     pub fn limit(&self) -> Duration {
         let expected = self.prediction.as_ref().map_or(0.0, |prediction| prediction.latency.latest_s);
         let patience = self.patience.max(Duration::try_from_secs_f64(expected * 2.0).unwrap_or(Duration::MAX));
-        self.bound.filter(|_| !self.forced).unwrap_or(patience)
+        let is_about_the_wait = !self.forced && !matches!(self.expectation, Expectation::Latency(_));
+        self.bound.filter(|_| is_about_the_wait).unwrap_or(patience)
     }
 }

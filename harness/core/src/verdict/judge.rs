@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{
     Bodies, BodyError, Case, Check, Control, Expectation, Finding, HaltKind, Judgement, Latency, Rule, Verdict,
     compare::{Item, compare, items, told_by_promql},
+    latency::{judge_latency, objections},
     load::{self, judge_loads},
 };
 use crate::{
@@ -19,7 +20,13 @@ pub(super) const SHOWN_TO_FAIL: &str = "shown to fail";
 
 /// Judges one clause. An error means that the record is incomplete or was altered, never that the stack did wrong.
 pub fn judge(case: &Case, bodies: &dyn Bodies) -> Result<Judgement, BodyError> {
-    let judgement = |verdict, findings, latency| Judgement { verdict, forced: case.forced, findings, latency };
+    let judgement = |verdict, findings, latency| Judgement {
+        verdict,
+        forced: case.forced,
+        findings,
+        latency,
+        response_times: Vec::new(),
+    };
     if let Some(halt) = case.halt.as_ref().filter(|halt| halt.kind == HaltKind::Blocked) {
         let mut findings = vec![Finding::new("set-up", "a check that can take place", &halt.reason)];
         findings.extend(causes(case));
@@ -44,6 +51,7 @@ pub fn judge(case: &Case, bodies: &dyn Bodies) -> Result<Judgement, BodyError> {
             }
             Ok(judgement(verdict, findings, None))
         }
+        Expectation::Latency(wanted) => judge_latency(case, wanted, bodies),
     }
 }
 
@@ -51,6 +59,7 @@ pub fn judge(case: &Case, bodies: &dyn Bodies) -> Result<Judgement, BodyError> {
 pub fn satisfied(case: &Case, observation: &Observation, bodies: &dyn Bodies) -> Result<Vec<Finding>, BodyError> {
     match &case.expectation {
         Expectation::Facts { rules } => Ok(broken_rules(rules, observation)),
+        Expectation::Latency(wanted) => objections(case, wanted, observation, bodies),
         Expectation::Records { signal, expected, .. } => {
             Sent::read(*signal, expected, &case.ledger, bodies)?.differences(observation, bodies)
         }
@@ -61,7 +70,8 @@ pub fn satisfied(case: &Case, observation: &Observation, bodies: &dyn Bodies) ->
 /// A bound that the live configuration cannot meet is missed whatever happens.
 fn impossible_by_configuration(case: &Case) -> Option<Finding> {
     let (bound, prediction) = (case.bound?, case.prediction.as_ref()?);
-    (!case.forced && prediction.latency.earliest_s > bound.as_secs_f64()).then(|| {
+    let is_about_persistence = !case.forced && !matches!(case.expectation, Expectation::Latency(_));
+    (is_about_persistence && prediction.latency.earliest_s > bound.as_secs_f64()).then(|| {
         Finding::new(
             "impossible by configuration",
             format!("a configuration that can persist within {}", seconds(bound)),
@@ -102,7 +112,7 @@ fn judge_facts(case: &Case, rules: &[Rule]) -> (Verdict, Vec<Finding>) {
     if unshown.is_empty() { (Verdict::Pass, Vec::new()) } else { (Verdict::Inconclusive, unshown) }
 }
 
-fn broken_rules(rules: &[Rule], observation: &Observation) -> Vec<Finding> {
+pub(super) fn broken_rules(rules: &[Rule], observation: &Observation) -> Vec<Finding> {
     let Seen::Facts { facts } = &observation.seen else {
         return vec![Finding::new("seen", "facts", "something else")];
     };
@@ -176,16 +186,21 @@ pub(super) fn rules_of(findings: Vec<Finding>) -> Vec<String> {
 }
 
 /// What was sent, ready to be compared with.
-struct Sent<'a> {
+pub(super) struct Sent<'a> {
     signal: Signal,
-    items: Vec<Item>,
+    pub(super) items: Vec<Item>,
     /// The same, as PromQL tells them; empty for other signals than metrics.
     by_promql: Vec<Item>,
     ledger: &'a Ledger,
 }
 
 impl<'a> Sent<'a> {
-    fn read(signal: Signal, expected: &str, ledger: &'a Ledger, bodies: &dyn Bodies) -> Result<Self, BodyError> {
+    pub(super) fn read(
+        signal: Signal,
+        expected: &str,
+        ledger: &'a Ledger,
+        bodies: &dyn Bodies,
+    ) -> Result<Self, BodyError> {
         let by_promql = if signal == Signal::Metrics { told_by_promql(bodies, expected)? } else { Vec::new() };
         Ok(Self { signal, items: items(bodies, expected, signal)?, by_promql, ledger })
     }
@@ -195,7 +210,11 @@ impl<'a> Sent<'a> {
         if oracle == Oracle::Promql { &self.by_promql } else { &self.items }
     }
 
-    fn differences(&self, observation: &Observation, bodies: &dyn Bodies) -> Result<Vec<Finding>, BodyError> {
+    pub(super) fn differences(
+        &self,
+        observation: &Observation,
+        bodies: &dyn Bodies,
+    ) -> Result<Vec<Finding>, BodyError> {
         match &observation.seen {
             Seen::Records { signal, body, defects, .. } if *signal == self.signal => {
                 let mut findings =
@@ -236,7 +255,13 @@ fn judge_records(
     oracles: &[Oracle],
     bodies: &dyn Bodies,
 ) -> Result<Judgement, BodyError> {
-    let judgement = |verdict, findings, latency| Judgement { verdict, forced: case.forced, findings, latency };
+    let judgement = |verdict, findings, latency| Judgement {
+        verdict,
+        forced: case.forced,
+        findings,
+        latency,
+        response_times: Vec::new(),
+    };
     let mut timelines = Vec::new();
     for oracle in oracles {
         timelines.push(Timeline::of(*oracle, case, sent, bodies)?);
@@ -307,20 +332,20 @@ fn judge_records(
 }
 
 /// What one oracle said over time, up to its first yes.
-struct Timeline<'a> {
+pub(super) struct Timeline<'a> {
     oracle: Oracle,
     /// When the last look that was answered, and not with a yes, was sent.
     last_no: Option<Tick>,
     /// As `last_no`, of looks that could read all that they found: what could not be read may have been what was looked for.
     last_clear_no: Option<Tick>,
-    first_yes: Option<&'a Observation>,
-    objections: Vec<Finding>,
+    pub(super) first_yes: Option<&'a Observation>,
+    pub(super) objections: Vec<Finding>,
     /// Whether the last look failed, so that its no says nothing about the stack's data.
     blind: bool,
 }
 
 impl<'a> Timeline<'a> {
-    fn of(oracle: Oracle, case: &'a Case, sent: &Sent<'_>, bodies: &dyn Bodies) -> Result<Self, BodyError> {
+    pub(super) fn of(oracle: Oracle, case: &'a Case, sent: &Sent<'_>, bodies: &dyn Bodies) -> Result<Self, BodyError> {
         let mut timeline =
             Self { oracle, last_no: None, last_clear_no: None, first_yes: None, objections: Vec::new(), blind: false };
         let counts = |observation: &&Observation| observation.look.oracle() == oracle && case.counts(observation);
@@ -365,7 +390,7 @@ fn latency_of(case: &Case, last_no: Option<Tick>, first_yes: Option<Tick>) -> Op
 }
 
 /// Pushes that were answered otherwise than they were meant to be.
-fn refusals(ledger: &Ledger) -> Vec<Finding> {
+pub(super) fn refusals(ledger: &Ledger) -> Vec<Finding> {
     ledger
         .entries()
         .iter()
@@ -435,7 +460,7 @@ fn broken_link(main: &Timeline<'_>, timelines: &[Timeline<'_>]) -> Option<Findin
 }
 
 /// What the stack itself says about why.
-fn causes(case: &Case) -> Vec<Finding> {
+pub(super) fn causes(case: &Case) -> Vec<Finding> {
     let configured = case.prediction.as_ref().and_then(|prediction| prediction.bucket.as_ref());
     let other_bucket = match (&case.bucket, configured) {
         (Some(wanted), Some(configured)) if wanted != configured => Some(Finding::new(

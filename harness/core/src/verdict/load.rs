@@ -378,6 +378,7 @@ mod tests {
                 }],
                 lost: None,
                 prediction: None,
+                timings: BTreeMap::new(),
                 controls: self
                     .controls
                     .iter()

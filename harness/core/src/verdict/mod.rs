@@ -4,13 +4,17 @@
 mod compare;
 mod expectation;
 mod judge;
+mod latency;
 mod load;
 #[cfg(test)]
 mod tests;
 
 pub use compare::{Bodies, BodyError, Memory};
-pub use expectation::{Case, Check, Control, Expectation, Halt, HaltKind, OfferedLoad, Prediction, Rule};
+pub use expectation::{
+    Case, Check, Control, Expectation, Halt, HaltKind, LatencyExpectation, OfferedLoad, Prediction, Rule,
+};
 pub use judge::{NOT_UP, judge, satisfied};
+pub use latency::{COMPLETE, ResponseTimes, Tally};
 
 use std::fmt;
 
@@ -115,4 +119,7 @@ pub struct Judgement {
     pub findings: Vec<Finding>,
     /// The latency, where records were waited for.
     pub latency: Option<Latency>,
+    /// How long the answers to each question took, where they were timed.
+    #[serde(default)]
+    pub response_times: Vec<ResponseTimes>,
 }

@@ -1,4 +1,4 @@
-use std::{sync::Mutex, time::Duration};
+use std::{collections::BTreeMap, sync::Mutex, time::Duration};
 
 use futures::executor::block_on;
 use proptest::prelude::*;
@@ -57,6 +57,7 @@ impl Scene {
                 observations: Vec::new(),
                 problems: Vec::new(),
                 offered: Vec::new(),
+                timings: BTreeMap::new(),
                 halt: None,
             },
             bodies: Memory::default(),
@@ -185,6 +186,15 @@ fn look_of(oracle: Oracle) -> Look {
         Oracle::Query => Look::LogQuery { selector, start_ns: 0, end_ns: 1, store_only: false },
         Oracle::Promql => Look::PromqlQuery { selector, start_ms: 0, end_ms: 1 },
         Oracle::StoreOnly => Look::LogQuery { selector, start_ns: 0, end_ns: 1, store_only: true },
+        Oracle::Counts => Look::Asked {
+            question: crate::observation::Question::LogCounts {
+                selector,
+                start_ns: 0,
+                end_ns: 1,
+                step_s: 1,
+                expected: 1,
+            },
+        },
         Oracle::State => Look::BucketLifecycle { bucket, rules_alone: false },
     }
 }

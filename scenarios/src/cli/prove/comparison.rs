@@ -132,6 +132,7 @@ mod tests {
             findings: findings.iter().map(|(rule, found)| Finding::new(rule, "otherwise", *found)).collect(),
             latency: None,
             measured: Vec::new(),
+            response_times: Vec::new(),
             evidence: Vec::new(),
         }
     }

@@ -25,6 +25,7 @@ use harness_core::{
     lock::{Access, Held},
     report::{ClauseReport, ExitStatus, Report},
     scenario::Filter,
+    stats::Plan,
     verdict::Verdict,
 };
 
@@ -138,6 +139,7 @@ async fn broken_run(
         }),
         load_lasts: sabotage.drives.load_lasts(),
         seed: None,
+        plan: Plan::QUICK,
         runs: options.runs.join("prove").join(sabotage.name),
         reports: Vec::new(),
         keep: None,

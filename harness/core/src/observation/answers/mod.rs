@@ -1,11 +1,13 @@
 //! What the stack's answers say, as records. Pure, nothing trusted; must not know what was asked for or expected.
 
+mod counts;
 mod logs;
 mod metrics;
 mod promql;
 mod services;
 mod traces;
 
+pub use counts::{found_traces, total};
 pub use logs::{LOG_ENTRIES_LIMIT, log_entries};
 pub use metrics::samples;
 pub use promql::promql_samples;

@@ -78,6 +78,7 @@ fn of_clauses(number: u32, target: Target, profile: &str, came: BTreeMap<ClauseI
             forced: came == Came::Forced,
             findings: findings.iter().map(|found| Finding::new("in time", "within the bound", *found)).collect(),
             latency: bound.map(|bound| Latency { lower_s, upper_s, bound_s: Some(bound), predicted: None }),
+            response_times: Vec::new(),
         };
         let seconds = 10.0 + f64::from(number);
         match came {
@@ -276,7 +277,13 @@ fn a_target_without_timers_verifies_without_a_reservation() {
     let clause = id("AC-lgtm-001-01/files");
     for (target, status) in [(Target::Tree, MatrixStatus::Verified), (Target::Kind, MatrixStatus::VerifiedFast)] {
         let mut source = run(1, target, "fast", &[]);
-        let passed = Judgement { verdict: Verdict::Pass, forced: false, findings: Vec::new(), latency: None };
+        let passed = Judgement {
+            verdict: Verdict::Pass,
+            forced: false,
+            findings: Vec::new(),
+            latency: None,
+            response_times: Vec::new(),
+        };
         source.record.judgements.insert(clause.clone(), passed);
         let matrix = Matrix::of_runs(&catalogue, |_| [clause.clone()].into(), &[source]);
         assert_eq!(matrix.criteria[0].status, status, "{target}");

@@ -2,6 +2,7 @@
 
 mod access;
 mod buckets;
+mod counts;
 mod interfaces;
 mod load;
 mod logs;
@@ -9,6 +10,8 @@ mod metrics;
 mod traces;
 mod usage;
 mod workloads;
+
+pub(super) use counts::count;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -87,6 +90,8 @@ impl Glass {
             Look::PromqlQuery { selector, start_ms, end_ms } => {
                 metrics::promql(&mut scene, selector, start_ms, end_ms).await?
             }
+            Look::Asked { question } => counts::asked(&mut scene, &question).await?,
+            Look::Caches { signal, component } => counts::caches(&mut scene, signal, component).await?,
             Look::BucketUse { bucket, component, others } => {
                 buckets::usage(&mut scene, &bucket, component, &others).await?
             }

@@ -50,6 +50,9 @@ pub(super) async fn blocks(
     cache.tell(scene)
 }
 
+/// Traces that a search tells, at most.
+const SEARCH_LIMIT: usize = 1000;
+
 /// Facts: `found` (the ids of the traces that a search finds, in order).
 pub(super) async fn search(
     scene: &mut Scene<'_>,
@@ -57,7 +60,8 @@ pub(super) async fn search(
     start_s: i64,
     end_s: i64,
 ) -> Result<Told, RecordError> {
-    let answer = match scene.ports.query.query(&QueryRequest::TraceSearch { attributes, start_s, end_s }).await {
+    let request = QueryRequest::TraceSearch { attributes, start_s, end_s, limit: SEARCH_LIMIT };
+    let answer = match scene.ports.query.query(&request).await {
         Ok(answer) if answer.status == 200 => answer,
         Ok(answer) => return scene.refused(answer),
         Err(error) => return Ok(Told::Failed(error)),

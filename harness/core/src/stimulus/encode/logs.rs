@@ -84,6 +84,18 @@ pub fn selector(labels: &Labels) -> String {
     text
 }
 
+/// Lines of matching streams that contain a text, in LogQL.
+pub fn log_filter(labels: &Labels, containing: &str) -> String {
+    let mut text = selector(labels) + " |= ";
+    quote(containing, &mut text);
+    text
+}
+
+/// How many log entries or samples the matching streams or series have within so many milliseconds, in LogQL and PromQL.
+pub fn count_over_time(labels: &Labels, milliseconds: i64) -> String {
+    format!("sum(count_over_time({}[{milliseconds}ms]))", selector(labels))
+}
+
 /// `value` as a string of the query languages: Go's rules of quoting.
 pub(super) fn quote(value: &str, text: &mut String) {
     text.push('"');

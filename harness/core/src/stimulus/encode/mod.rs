@@ -7,7 +7,7 @@ mod logs;
 mod metrics;
 mod traces;
 
-pub use logs::{loki_json, loki_protobuf, loki_push_request, selector};
+pub use logs::{count_over_time, log_filter, loki_json, loki_protobuf, loki_push_request, selector};
 pub use metrics::{remote_read_request, remote_write_v1, remote_write_v2, write_request_v1, write_request_v2};
 pub use traces::{otlp_request, traceql};
 

@@ -1,0 +1,255 @@
+//! Verbs for clauses about response times: expect, show that nothing is answered, wait until answers are complete, time them.
+
+use std::{
+    ops::ControlFlow,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use super::{Stage, StageError, Stimulus, Watched, looks};
+use crate::{
+    observation::{Count, Evidence, Flaw, Look, Question, Timed, Timings},
+    poll::{Pace, Schedule, Step, hold, pace},
+    ports::{Answer, Component, PortError, Tick},
+    record::Event,
+    stats::Plan,
+    verdict::{COMPLETE, Check, Control, Expectation, LatencyExpectation, Rule, Tally},
+};
+
+/// From one question to the next: ten a second.
+const GAP: Duration = Duration::from_millis(100);
+
+/// How long answers have to stay complete before they are timed: what was just stored may still be on its way from one reader to another.
+const SETTLE: Duration = Duration::from_secs(5);
+
+/// An answer that is so many times as late as the bound allows is not waited for.
+const GIVE_UP: u32 = 2;
+
+/// Answers that are recorded together, so that an interrupted run has those before.
+const PORTION: usize = 50;
+
+/// Answers to a question that are kept whole for what is wrong with them, at most.
+const MOST_KEPT: usize = 3;
+
+impl Stage {
+    /// How often each question is asked whose answers are timed.
+    pub fn plan(&self) -> Plan {
+        self.context().plan
+    }
+
+    /// Expects complete answers to the questions about `stimulus`, which spans at least `range`, within the clause's bound, once each of
+    /// `stored` has found its records in the store. `reader` answers them, without caches.
+    pub async fn expect_latency(
+        &self,
+        clause: &str,
+        stimulus: &Stimulus,
+        range: Duration,
+        stored: Vec<Look>,
+        reader: Component,
+    ) -> Result<Watched, StageError> {
+        let clause = self.known(clause)?;
+        let expectation = LatencyExpectation {
+            plan: self.plan(),
+            gap: GAP,
+            signal: stimulus.signal,
+            records: stimulus.expected.clone(),
+            range,
+            stored: stored.iter().map(Look::oracle).collect(),
+            questions: stimulus.questions(),
+            rules: vec![Rule::new("caches off", "caches", Check::Empty)],
+        };
+        self.record(Event::Expected {
+            clause: clause.clone(),
+            scenario: self.scenario().to_owned(),
+            expectation: Expectation::Latency(Box::new(expectation)),
+            stimulus: Some(stimulus.name.clone()),
+            bound: self.bound(&clause),
+            patience: self.context().patience.records,
+            forced: false,
+            bucket: None,
+        })?;
+        self.predict(&clause, stimulus.signal).await?;
+        self.look_at(&clause, Look::Caches { signal: stimulus.signal, component: reader }).await?;
+        Ok(Watched { clause, stimulus: stimulus.clone(), looks: stored })
+    }
+
+    /// Shows that no question about the records is answered as if they were there, and that no look finds them: before they are sent.
+    pub async fn unanswered(&self, watched: &Watched) -> Result<(), StageError> {
+        self.absent(watched).await?;
+        for question in watched.stimulus.questions() {
+            let control = Control {
+                name: format!("a {} for records that were not sent yet", question.name()),
+                must_break: vec![COMPLETE.to_owned()],
+                observation: self.observe(Look::Asked { question }).await?,
+            };
+            self.record(Event::Controlled { clause: watched.clause.clone(), control })?;
+        }
+        Ok(())
+    }
+
+    /// Waits until the records are in the store and every answer about them is complete and stays so, then times the answers as
+    /// planned. What does not come to be stored or complete is left for the judge.
+    pub async fn time(&self, watched: &Watched) -> Result<(), StageError> {
+        if self.seen(watched, watched.looks.clone()).await? && self.settles(watched).await? {
+            self.ask_at_a_pace(watched).await?;
+        }
+        Ok(())
+    }
+
+    async fn settles(&self, watched: &Watched) -> Result<bool, StageError> {
+        let clock = &*self.ports().clock;
+        let looks = || watched.stimulus.questions().into_iter().map(|question| Look::Asked { question });
+        let deadline = self.now().after(self.case(&watched.clause)?.limit());
+        loop {
+            if !self.seen(watched, looks().collect()).await? {
+                return Ok(false);
+            }
+            let failed = Mutex::new(None);
+            let broken = hold(clock, Schedule::default(), self.now().after(SETTLE), || async {
+                for look in looks() {
+                    match self.look_at(&watched.clause, look).await {
+                        Ok(findings) if findings.is_empty() => {}
+                        Ok(findings) => return Step::NotYet(format!("{} objections", findings.len())),
+                        Err(error) => {
+                            *failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                            return Step::Never(String::new());
+                        }
+                    }
+                }
+                Step::Ready(())
+            })
+            .await;
+            if let Some(error) = failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
+                return Err(error);
+            }
+            if broken.is_none() || self.now() >= deadline {
+                return Ok(broken.is_none());
+            }
+        }
+    }
+
+    async fn ask_at_a_pace(&self, watched: &Watched) -> Result<(), StageError> {
+        let case = self.case(&watched.clause)?;
+        let (Expectation::Latency(wanted), Some(bound)) = (&case.expectation, case.bound) else {
+            return Err(StageError::blocked(format!("{}: no bound for response times", watched.clause)));
+        };
+        let mut open: Vec<Open<'_>> = wanted.questions.iter().map(Open::new).collect();
+        let kinds = u32::try_from(open.len()).unwrap_or(u32::MAX).max(1);
+        let steps = Pace {
+            begun: self.now().after(GAP),
+            gap: wanted.gap,
+            count: wanted.plan.looks.saturating_mul(kinds),
+            give_up: bound.saturating_mul(GIVE_UP),
+        };
+        self.progress(format!("asks {} questions until {}", steps.count, steps.due(steps.count)))?;
+        let begin = |step: u32| {
+            let question = wanted.questions.iter().cycle().nth((step % kinds) as usize);
+            let request = question.map(|question| question.request(step / kinds));
+            async move {
+                let sent = self.now();
+                let answer = match request {
+                    Some(request) => self.ports().query.query(&request).await,
+                    None => Err(PortError::Unsupported { reason: "nothing is asked".to_owned() }),
+                };
+                (sent, answer)
+            }
+        };
+        let mut error = None;
+        let ended = |step: u32, answer: Option<(Tick, Result<Answer, PortError>)>| {
+            let number = (step % kinds) as usize;
+            let Some(open) = open.get_mut(number) else { return ControlFlow::Break(()) };
+            let told = Told::of(open.question, step / kinds, steps.due(step), self.now(), answer);
+            let whole = open.add(told, bound);
+            let is_lost = open.tally.is_lost(&wanted.plan);
+            let recorded = whole.map_or(Ok(()), |answer| self.keep_answer(open, &answer)).and_then(|()| {
+                if is_lost || open.timings.timed.len() >= PORTION { self.flush(watched, number, open) } else { Ok(()) }
+            });
+            match recorded {
+                Err(refused) => {
+                    error = Some(refused);
+                    ControlFlow::Break(())
+                }
+                Ok(()) if is_lost => ControlFlow::Break(()),
+                Ok(()) => ControlFlow::Continue(()),
+            }
+        };
+        pace(&*self.ports().clock, steps, begin, ended).await;
+        error.map_or(Ok(()), Err)?;
+        open.iter_mut().enumerate().try_for_each(|(number, open)| self.flush(watched, number, open))
+    }
+
+    /// Keeps an answer whole, as evidence.
+    fn keep_answer(&self, open: &mut Open<'_>, answer: &Answer) -> Result<(), StageError> {
+        let mut evidence = answer.evidence.clone();
+        evidence.body = Some(self.keeper().keep(&answer.body)?);
+        open.evidence.push(evidence);
+        Ok(())
+    }
+
+    fn flush(&self, watched: &Watched, question: usize, open: &mut Open<'_>) -> Result<(), StageError> {
+        let (timings, evidence) = (std::mem::take(&mut open.timings), std::mem::take(&mut open.evidence));
+        if timings.timed.is_empty() {
+            return Ok(());
+        }
+        self.record(Event::Timed { clause: watched.clause.clone(), question, timings, evidence })
+    }
+}
+
+/// One question while its answers are timed.
+struct Open<'a> {
+    question: &'a Question,
+    tally: Tally,
+    timings: Timings,
+    evidence: Vec<Evidence>,
+    kept: usize,
+}
+
+/// One answer, reduced to what is recorded of it.
+struct Told {
+    timed: Timed,
+    flaw: Option<Flaw>,
+    answer: Option<Answer>,
+}
+
+impl Told {
+    fn of(
+        question: &Question,
+        number: u32,
+        due: Tick,
+        now: Tick,
+        answer: Option<(Tick, Result<Answer, PortError>)>,
+    ) -> Self {
+        let (sent, received, count, answer) = match answer {
+            Some((sent, Ok(answer))) => (sent, answer.received, looks::count(question, number, &answer), Some(answer)),
+            Some((sent, Err(error))) => (sent, now, Err(error.to_string()), None),
+            None => (due, now, Err(format!("no answer within {:.1} s", now.since(due).as_secs_f64())), None),
+        };
+        let (count, failure) = match count {
+            Ok(count) => (count, None),
+            Err(reason) => (Count { found: 0, foreign: 0 }, Some(reason)),
+        };
+        let us = |duration: Duration| u64::try_from(duration.as_nanos().div_ceil(1000)).unwrap_or(u64::MAX);
+        let timed =
+            Timed { number, late_us: us(sent.since(due)), taken_us: us(received.since(due)), found: count.found };
+        let flaw = (failure.is_some() || count.foreign > 0).then(|| Flaw { number, foreign: count.foreign, failure });
+        Self { timed, flaw, answer }
+    }
+}
+
+impl<'a> Open<'a> {
+    fn new(question: &'a Question) -> Self {
+        Self { question, tally: Tally::default(), timings: Timings::default(), evidence: Vec::new(), kept: 0 }
+    }
+
+    /// Adds an answer. Returns it where it is to be kept whole: the first, and the first of those that are not as they should be.
+    fn add(&mut self, Told { timed, flaw, answer }: Told, bound: Duration) -> Option<Answer> {
+        let before = self.tally;
+        self.tally.add(&timed, flaw.as_ref(), self.question, bound);
+        self.timings.timed.push(timed);
+        self.timings.flaws.extend(flaw);
+        let is_odd = self.tally.exceeded() > before.exceeded() || self.tally.wrong > before.wrong;
+        let is_kept = before.taken == 0 || (is_odd && self.kept < MOST_KEPT);
+        self.kept += usize::from(is_kept && before.taken > 0);
+        answer.filter(|_| is_kept)
+    }
+}
