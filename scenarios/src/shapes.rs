@@ -56,7 +56,7 @@ pub(crate) fn log_entries(stage: &Stage, name: &str) -> Result<Stimulus, StageEr
 
 /// Log entries of more than a day, one push an hour: every 20 seconds one, so that one answer can hold them all.
 pub(crate) fn a_day_of_log_entries(stage: &Stage, name: &str) -> Result<Stimulus, StageError> {
-    let shape = LongLogShape { spread: DAY + Duration::from_secs(600), gap: Duration::from_secs(20), streams: 2 };
+    let shape = LongLogShape { spread: DAY + Duration::from_secs(600), gap: Duration::from_secs(20), streams: 1 };
     let hours = logs::hours(&origin(stage, name), &shape);
     stage.stimulus(name, hours.into_iter().map(Batch::Logs).collect(), Vec::new())
 }

@@ -18,9 +18,11 @@ mod proxy;
 pub mod s3;
 pub mod stack;
 pub mod targets;
+mod tasks;
 pub mod tempo;
 pub mod trust;
 
 pub use causes::causes;
 pub use clock::SystemClock;
 pub use meter::own as own_cost;
+pub use tasks::RuntimeTasks;

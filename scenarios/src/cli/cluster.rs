@@ -7,7 +7,7 @@ use std::{
 };
 
 use harness_adapters::{
-    causes,
+    RuntimeTasks, causes,
     clients::ClientPrograms,
     interfaces::StackInterfaces,
     kube::{Access, Cluster, KubeError},
@@ -180,5 +180,6 @@ fn ports(
         meter: Arc::clone(&stack) as _,
         logs: stack,
         clock,
+        tasks: Arc::new(RuntimeTasks::of_this_runtime()?),
     })
 }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use harness_adapters::{
-    causes,
+    RuntimeTasks, causes,
     clients::ClientPrograms,
     interfaces::StackInterfaces,
     s3::{Keys, S3},
@@ -116,5 +116,6 @@ fn ports(
         meter: Arc::clone(&stack) as _,
         logs: stack,
         clock,
+        tasks: Arc::new(RuntimeTasks::of_this_runtime()?),
     })
 }

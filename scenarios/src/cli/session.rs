@@ -13,7 +13,7 @@ use std::{
 
 use futures::{FutureExt, TryFutureExt};
 use harness_adapters::{
-    SystemClock,
+    RuntimeTasks, SystemClock,
     clients::ClientPrograms,
     endpoints::Endpoints,
     interfaces::{Address, StackInterfaces},
@@ -425,6 +425,7 @@ fn ports(
         meter: Arc::clone(&stack) as _,
         logs: stack,
         clock,
+        tasks: Arc::new(RuntimeTasks::of_this_runtime().map_err(refused)?),
     })
 }
 

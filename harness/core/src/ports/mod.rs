@@ -1,5 +1,5 @@
-//! What the runner needs from the outside world, as traits: push, query, interfaces, objects, lifecycle, workloads, meter, logs, clock. Must not know any
-//! client, address or process; adapters implement these, only the runner calls them.
+//! What the runner needs from the outside world, as traits: push, query, interfaces, objects, lifecycle, workloads, meter, logs, clock,
+//! tasks. Must not know any client, address or process; adapters implement these, only the runner calls them.
 
 mod clock;
 mod interfaces;
@@ -8,6 +8,7 @@ mod meter;
 mod objects;
 mod push;
 mod query;
+mod tasks;
 mod workloads;
 
 pub use clock::{Clock, Tick};
@@ -17,6 +18,7 @@ pub use meter::{Cost, Meter, Usage};
 pub use objects::{LifecycleRule, ObjectSummary, ObjectVersion, Objects, Principal, Versioning};
 pub use push::{Push, PushAnswer, PushOutcome};
 pub use query::{Answer, Query, QueryRequest, TraceSource};
+pub use tasks::Tasks;
 pub use workloads::{Container, Ended, Pod, Waiting, Workload, Workloads};
 
 use std::sync::Arc;
@@ -85,4 +87,6 @@ pub struct Ports {
     pub logs: Arc<dyn Logs>,
     /// Tells and passes time.
     pub clock: Arc<dyn Clock>,
+    /// Drives work that must not wait for anything else.
+    pub tasks: Arc<dyn Tasks>,
 }
