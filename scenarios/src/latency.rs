@@ -1,4 +1,5 @@
-//! Answers come complete and in time, over records that span the design's range and lie in the store.
+//! Answers come complete and in time, over records that span the design's range and lie in the store. One question after the other: two
+//! that are measured at once would measure each other.
 
 use std::time::Duration;
 
@@ -6,7 +7,7 @@ use harness_core::{
     ports::{Component, Stop},
     scenario::Scenario,
     signal::Signal,
-    stage::{Claim, Resource},
+    stage::ALONE,
     stimulus::Route,
 };
 
@@ -38,7 +39,7 @@ fn logs() -> Result<Scenario, String> {
     Ok(scenario
         .about(Signal::Logs)
         .tagged(&["latency"])
-        .claiming(&[Claim::write(Resource::Loki), Claim::read(Resource::S3)])
+        .claiming(&ALONE)
         .needing(&[Component::LokiWrite, Component::LokiRead, Component::LokiStoreReader])
         .last())
 }
@@ -54,12 +55,7 @@ fn traces() -> Result<Scenario, String> {
         stage.decide(timed.clause())?;
         Ok(())
     })?;
-    Ok(scenario
-        .about(Signal::Traces)
-        .tagged(&["latency"])
-        .claiming(&[Claim::read(Resource::Tempo), Claim::read(Resource::S3)])
-        .needing(&[Component::Tempo])
-        .last())
+    Ok(scenario.about(Signal::Traces).tagged(&["latency"]).claiming(&ALONE).needing(&[Component::Tempo]).last())
 }
 
 fn metrics() -> Result<Scenario, String> {
@@ -73,10 +69,5 @@ fn metrics() -> Result<Scenario, String> {
         stage.decide(timed.clause())?;
         Ok(())
     })?;
-    Ok(scenario
-        .about(Signal::Metrics)
-        .tagged(&["latency"])
-        .claiming(&[Claim::read(Resource::Mimir), Claim::read(Resource::S3)])
-        .needing(&[Component::Mimir])
-        .last())
+    Ok(scenario.about(Signal::Metrics).tagged(&["latency"]).claiming(&ALONE).needing(&[Component::Mimir]).last())
 }

@@ -6,7 +6,7 @@ use harness_core::{
     ports::{Component, Usage},
     scenario::Scenario,
     signal::Signal,
-    stage::{Claim, MEMORY_LIMITS, Resource, Stage, StageError, bucket_of, owner_of},
+    stage::{ALONE, MEMORY_LIMITS, Stage, StageError, bucket_of, owner_of},
     stimulus::load::LoadPlan,
     verdict::{Check, Rule},
 };
@@ -69,19 +69,7 @@ pub(crate) fn all() -> Result<Vec<Scenario>, String> {
         stage.look_for_within(&capacity, room.look(room.allowance), within).await?;
         stage.decide_under_load(&capacity, &ingest, taken)
     })?;
-    Ok(vec![
-        scenario
-            .tagged(&["load"])
-            .claiming(&[
-                Claim::write(Resource::Loki),
-                Claim::write(Resource::Tempo),
-                Claim::write(Resource::Mimir),
-                Claim::write(Resource::S3),
-                Claim::write(Resource::Node),
-            ])
-            .needing(&MEMORY_LIMITS.map(|(component, _)| component))
-            .last(),
-    ])
+    Ok(vec![scenario.tagged(&["load"]).claiming(&ALONE).needing(&MEMORY_LIMITS.map(|(component, _)| component)).last()])
 }
 
 /// What buckets and folders held before the load, and what may be more afterwards.

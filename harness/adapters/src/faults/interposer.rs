@@ -1,6 +1,7 @@
 use std::{error::Error, io, net::Ipv4Addr, sync::Arc};
 
 use bytes::Bytes;
+use harness_core::ports::Clock;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::{
     Method, Request, Response, StatusCode, Uri,
@@ -16,7 +17,10 @@ use tokio::{
 };
 
 use super::{Action, Saboteur};
-use crate::proxy::{self, Body, Forwarder};
+use crate::{
+    SystemClock,
+    proxy::{self, Body, Forwarder},
+};
 
 /// Who speaks in answers that are neither the server's nor the saboteur's.
 const NAME: &str = "interposing proxy";
@@ -60,7 +64,8 @@ impl Proxy {
         listener.set_nonblocking(true).map_err(FaultError::Listen)?;
         let listener = TcpListener::from_std(listener).map_err(FaultError::Listen)?;
 
-        let between = Arc::new(Between { upstream, saboteur, forwarder: Forwarder::new(NAME) });
+        let between =
+            Arc::new(Between { upstream, saboteur, forwarder: Forwarder::new(NAME), clock: SystemClock::start() });
         let handle = move |request| Arc::clone(&between).pass(request);
         let server: JoinHandle<()> = runtime.spawn(proxy::serve(listener, handle));
         Ok(Self { url: format!("http://{address}"), server: server.abort_handle() })
@@ -102,6 +107,7 @@ struct Between {
     upstream: Authority,
     saboteur: Arc<dyn Saboteur>,
     forwarder: Forwarder<Full<Bytes>>,
+    clock: SystemClock,
 }
 
 impl Between {
@@ -125,6 +131,10 @@ impl Between {
             Action::Drop => return Err(Dropped::OnPurpose),
         };
 
+        let delay = self.saboteur.delay(&head);
+        if !delay.is_zero() {
+            self.clock.sleep_until(self.clock.now().after(delay)).await;
+        }
         forget_length(&mut head.headers);
         // The body is here already: nobody has to ask for it.
         head.headers.remove(EXPECT);

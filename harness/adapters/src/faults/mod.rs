@@ -5,9 +5,11 @@ mod interposer;
 mod lose_one_entry;
 mod pushes;
 mod saboteur;
+mod slow_queries;
 
 pub use hyper::{StatusCode, http::request::Parts};
 pub use interposer::{FaultError, Proxy};
 pub use lose_one_entry::LoseOneEntry;
 pub use pushes::{Refuse, Swallow};
 pub use saboteur::{Action, Saboteur};
+pub use slow_queries::SlowQueries;

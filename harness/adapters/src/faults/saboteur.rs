@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use bytes::Bytes;
 use hyper::{Response, StatusCode, http::request::Parts};
 
@@ -17,6 +19,11 @@ pub trait Saboteur: Send + Sync + 'static {
     /// Decides on a request, whole. `head` goes on as it is left here; what is put into its extensions is there again in
     /// [`Saboteur::response`].
     fn request(&self, head: &mut Parts, body: Bytes) -> Action;
+
+    /// How long a request is kept before it goes on.
+    fn delay(&self, _head: &Parts) -> Duration {
+        Duration::ZERO
+    }
 
     /// The answer that is passed on instead of `answer`, which the server gave to the request that went on with `head`; or the
     /// proxy, with status 502, where there was none.

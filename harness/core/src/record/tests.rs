@@ -7,17 +7,18 @@ use super::*;
 use crate::{
     catalogue::Target,
     ledger::LedgerEntry,
-    observation::{Counted, Evidence, EvidenceKind, Look, Observation, Oracle, Seen},
+    observation::{Counted, Evidence, EvidenceKind, Flaw, Look, Observation, Oracle, Question, Seen, Timed, Timings},
     ports::{Component, Cost, LogLine, PushOutcome, Tick, Usage},
     signal::{Labels, LogEntry, Signal},
+    stats::Plan,
     stimulus::{
         Origin, Route,
         load::{LoadPlan, examples},
         logs,
     },
     verdict::{
-        Case, Check, Control, Expectation, Halt, HaltKind, Judgement, OfferedLoad, PredictedLatency, Prediction, Rule,
-        Verdict, judge,
+        Case, Check, Control, Expectation, Halt, HaltKind, Judgement, LatencyExpectation, OfferedLoad,
+        PredictedLatency, Prediction, ResponseTimes, Rule, Tally, Verdict, judge,
     },
 };
 
@@ -58,6 +59,31 @@ fn observation(look: Look, seen: Seen) -> Observation {
     Observation { look, sent: Tick(1), received: Tick(2), seen, evidence: vec![evidence(EvidenceKind::Object)] }
 }
 
+fn every_question() -> Vec<Question> {
+    let selector = Labels::from([("run".into(), "r1".into())]);
+    let trace_ids = vec!["0123456789abcdef0123456789abcdef".to_owned()];
+    let (attributes, expected) = (selector.clone(), u64::MAX);
+    vec![
+        Question::LogLines { selector: selector.clone(), containing: "x".into(), start_ns: -1, end_ns: 1, expected },
+        Question::LogCounts { selector: selector.clone(), start_ns: 0, end_ns: 1, step_s: 900, expected },
+        Question::TraceById { trace_ids: trace_ids.clone(), expected },
+        Question::Traces { attributes, trace_ids, start_s: 0, end_s: 1, expected },
+        Question::SampleCounts { selector: selector.clone(), start_ms: 0, end_ms: 1, step_ms: 1, expected },
+        Question::SampleCount { selector, start_ms: 0, end_ms: 1, expected },
+    ]
+}
+
+fn timed() -> Event {
+    let timed = vec![Timed { number: 0, late_us: 1, taken_us: u64::MAX, found: 3 }];
+    let flaws = vec![Flaw { number: 0, foreign: 1, failure: Some("status 500".into()) }];
+    Event::Timed {
+        clause: CLAUSE.parse().unwrap(),
+        question: 1,
+        timings: Timings { timed, flaws },
+        evidence: vec![evidence(EvidenceKind::Query)],
+    }
+}
+
 fn every_look() -> Vec<Look> {
     let (bucket, selector) = ("loki-chunks".to_owned(), Labels::from([("run".into(), "r1".into())]));
     let trace_ids = vec!["0123456789abcdef0123456789abcdef".to_owned()];
@@ -94,7 +120,11 @@ fn every_look() -> Vec<Look> {
             allowance: 2,
         },
         Look::Access { owners: Vec::new(), buckets: vec![bucket], probe: "probe".into() },
+        Look::Caches { signal: Signal::Logs, component: Component::LokiRead },
     ]
+    .into_iter()
+    .chain(every_question().into_iter().map(|question| Look::Asked { question }))
+    .collect()
 }
 
 fn load_plan() -> LoadPlan {
@@ -190,6 +220,20 @@ fn every_event() -> Vec<Event> {
         expected(records, Some(Duration::new(300, 1))),
         expected(Expectation::Facts { rules }, None),
         expected(Expectation::Loads { loads: vec![load_plan()] }, None),
+        timed(),
+        expected(
+            Expectation::Latency(Box::new(LatencyExpectation {
+                plan: Plan::FULL,
+                gap: Duration::from_millis(125),
+                signal: Signal::Logs,
+                records: "ab".into(),
+                range: Duration::from_secs(86_400),
+                stored: vec![Oracle::Objects, Oracle::Counts],
+                questions: every_question(),
+                rules: vec![Rule::new("rule", "fact", Check::Empty)],
+            })),
+            Some(Duration::from_secs(3)),
+        ),
         offered(Some(Cost { processor: Duration::new(1, 2), peak_memory: 3 })),
         offered(None),
         Event::Predicted {
@@ -237,7 +281,19 @@ fn every_event() -> Vec<Event> {
                 bound_s: Some(300.0),
                 predicted: Some(PredictedLatency { earliest_s: 1.0, latest_s: 2.0 }),
             }),
-            response_times: Vec::new(),
+            response_times: vec![ResponseTimes {
+                question: "LogQL filter".into(),
+                plan: Plan::QUICK,
+                every_s: 0.25,
+                bound_s: 3.0,
+                tally: Tally { taken: 59, slow: 1, late: 2, incomplete: 3, failed: 4, wrong: 5 },
+                quantile_s: None,
+                lower_s: Some(0.1 + 0.2),
+                upper_s: None,
+                longest_s: Some(6.0),
+                latest_s: 0.0,
+                claim: "none".into(),
+            }],
         },
     }));
     events.push(Event::Closed);

@@ -252,6 +252,12 @@ struct Teller<'a> {
     target: Target,
 }
 
+/// What was measured, and how long answers took, in words.
+fn measured(mut told: Vec<String>, response_times: &[ResponseTimes]) -> Vec<String> {
+    told.extend(response_times.iter().map(ToString::to_string));
+    told
+}
+
 impl Teller<'_> {
     fn criterion(&self, criterion: &Criterion) -> CriterionReport {
         CriterionReport {
@@ -273,7 +279,7 @@ impl Teller<'_> {
             forced: judgement.forced,
             findings: judgement.findings,
             latency: judgement.latency,
-            measured: self.record.measured(&clause.id),
+            measured: measured(self.record.measured(&clause.id), &judgement.response_times),
             response_times: judgement.response_times,
             evidence: self.record.evidence_of(&clause.id).into_iter().cloned().collect(),
         }

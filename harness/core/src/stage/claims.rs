@@ -73,6 +73,15 @@ impl Claim {
     }
 }
 
+/// The claims of whoever measures: nothing else is done with the stack or on its machine meanwhile.
+pub const ALONE: [Claim; 5] = [
+    Claim { resource: Resource::Loki, access: Access::Write },
+    Claim { resource: Resource::Tempo, access: Access::Write },
+    Claim { resource: Resource::Mimir, access: Access::Write },
+    Claim { resource: Resource::S3, access: Access::Write },
+    Claim { resource: Resource::Node, access: Access::Write },
+];
+
 /// Why claims could not be had.
 #[derive(Debug, Error)]
 pub enum ClaimError {

@@ -13,7 +13,7 @@ mod verbs;
 mod watched;
 
 pub(crate) use claims::turn;
-pub use claims::{Claim, ClaimError, Claims, Resource};
+pub use claims::{ALONE, Claim, ClaimError, Claims, Resource};
 pub use design::{BUCKETS, MEMORY_LIMITS, bucket_of, owner_of};
 pub use load::FULL_LOAD;
 pub use scratch::Scratch;

@@ -258,7 +258,7 @@ impl Told {
         let us = |duration: Duration| u64::try_from(duration.as_nanos().div_ceil(1000)).unwrap_or(u64::MAX);
         let timed =
             Timed { number, late_us: us(sent.since(due)), taken_us: us(received.since(due)), found: count.found };
-        let flaw = (failure.is_some() || count.foreign > 0).then(|| Flaw { number, foreign: count.foreign, failure });
+        let flaw = (failure.is_some() || count.foreign > 0).then_some(Flaw { number, foreign: count.foreign, failure });
         Self { timed, flaw, answer }
     }
 }
@@ -278,5 +278,130 @@ impl<'a> Open<'a> {
         let is_kept = before.taken == 0 || (is_odd && self.kept < MOST_KEPT);
         self.kept += usize::from(is_kept && before.taken > 0);
         answer.filter(|_| is_kept)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::{
+        observation::EvidenceKind, poll::virtual_clock::Simulation, ports::Clock, signal::Labels, stats::Decision,
+    };
+
+    const BOUND: Duration = Duration::from_secs(3);
+
+    /// What a server does with one question: how long until it answers, with how many records; and what it refuses.
+    #[derive(Clone, Copy)]
+    struct Reply {
+        after: Duration,
+        found: u64,
+        status: u16,
+    }
+
+    /// Complete, after so many hundredths of the bound.
+    fn at(hundredths: u32) -> Reply {
+        Reply { after: BOUND * hundredths / 100, found: 7, status: 200 }
+    }
+
+    fn answer(clock: &Simulation, sent: Tick, reply: Reply) -> Answer {
+        let body = format!(
+            r#"{{"status":"success","data":{{"resultType":"vector","result":[{{"metric":{{}},"value":[1,"{}"]}}]}}}}"#,
+            reply.found
+        );
+        Answer {
+            sent,
+            received: clock.now(),
+            status: reply.status,
+            body: Bytes::from(body),
+            evidence: Evidence::new(EvidenceKind::Query, 0),
+        }
+    }
+
+    /// Asks as planned a server that answers as `reply` says, in a harness that sends each question so much later than it is due.
+    fn asked(plan: Plan, lateness: impl Fn(u32) -> Duration, reply: impl Fn(u32) -> Reply) -> Tally {
+        let clock = Simulation::default();
+        let question = Question::SampleCount { selector: Labels::new(), start_ms: 0, end_ms: 1, expected: 7 };
+        let steps = Pace { begun: Tick(0).after(GAP), gap: GAP, count: plan.looks, give_up: BOUND * GIVE_UP };
+        let mut open = Open::new(&question);
+        let begin = |number: u32| {
+            let (clock, late, reply) = (&clock, lateness(number), reply(number));
+            async move {
+                clock.sleep_until(clock.now().after(late)).await;
+                let sent = clock.now();
+                clock.sleep_until(sent.after(reply.after)).await;
+                (sent, Ok(answer(clock, sent, reply)))
+            }
+        };
+        clock.run(pace(&clock, steps, begin, |number, answer| {
+            let told = Told::of(&question, number, steps.due(number), clock.now(), answer);
+            open.add(told, BOUND);
+            if open.tally.is_lost(&plan) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        }));
+        open.tally
+    }
+
+    fn in_time(_: u32) -> Duration {
+        Duration::ZERO
+    }
+
+    fn decision(plan: Plan, tally: Tally) -> Decision {
+        plan.decide(tally.taken, tally.exceeded())
+    }
+
+    #[test]
+    fn a_server_beyond_the_bound_is_told_from_one_within_it() {
+        for plan in [Plan::QUICK, Plan::FULL] {
+            for (hundredths, kept) in [(1, true), (80, true), (100, true), (101, false), (120, false)] {
+                let tally = asked(plan, in_time, |_| at(hundredths));
+                let expected = if kept { Decision::Kept } else { Decision::Broken };
+                assert_eq!(decision(plan, tally), expected, "{plan}: {hundredths} %");
+                // Broken off as soon as it is certain.
+                assert_eq!(tally.taken, if kept { plan.looks } else { plan.allowed + 1 });
+            }
+        }
+    }
+
+    #[test]
+    fn so_many_late_answers_are_allowed_and_no_more() {
+        for (late, kept) in [(0, true), (3, true), (4, false)] {
+            let tally = asked(Plan::FULL, in_time, |number| at(if number < late { 120 } else { 1 }));
+            assert_eq!(decision(Plan::FULL, tally) == Decision::Kept, kept, "{late} late");
+        }
+    }
+
+    #[test]
+    fn a_server_that_stalls_is_late_for_all_that_were_due_meanwhile() {
+        // As with one thread: each question waits until the stall from 10 s to 16 s is over.
+        let stall = |number: u32| {
+            let due = GAP * (number + 1);
+            let until = if due > Duration::from_secs(10) { Duration::from_secs(16) } else { due };
+            Reply { after: until.saturating_sub(due), ..at(0) }
+        };
+        let tally = asked(Plan::FULL, in_time, stall);
+        assert_eq!((tally.slow, decision(Plan::FULL, tally)), (4, Decision::Broken));
+    }
+
+    #[test]
+    fn what_the_harness_sends_late_is_counted_by_itself() {
+        let late = |number: u32| if number < 5 { BOUND } else { Duration::ZERO };
+        let tally = asked(Plan::QUICK, late, |_| at(1));
+        assert_eq!((tally.late, tally.slow, tally.taken), (5, 0, Plan::QUICK.looks));
+        assert!(!tally.is_lost(&Plan::QUICK));
+        assert_eq!(decision(Plan::QUICK, tally), Decision::Broken);
+    }
+
+    #[test]
+    fn an_answer_that_is_none_or_lacks_or_adds_something_is_counted_as_such() {
+        let table = [
+            (Reply { found: 6, ..at(1) }, Tally { taken: 1, incomplete: 1, ..Tally::default() }),
+            (Reply { found: 8, ..at(1) }, Tally { taken: 1, wrong: 1, ..Tally::default() }),
+            (Reply { status: 500, ..at(1) }, Tally { taken: 1, failed: 1, ..Tally::default() }),
+            (at(250), Tally { taken: 1, failed: 1, ..Tally::default() }),
+        ];
+        for (reply, expected) in table {
+            assert_eq!(asked(Plan::QUICK, in_time, |_| reply), expected);
+        }
     }
 }

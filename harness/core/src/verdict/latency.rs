@@ -157,6 +157,36 @@ impl ResponseTimes {
     }
 }
 
+/// `59 answers to a LogQL filter, one every 0.25 s: 95 % of them came within 0.174 s (of all answers: within 0.142 s to 0.275 s, each end
+/// with 95 % confidence), the longest took 0.275 s; with 95 % confidence 95 % of answers are complete within 3 s: …`
+impl fmt::Display for ResponseTimes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { question, plan, every_s, tally, claim, .. } = self;
+        write!(f, "{} answers to a {question}, one every {every_s} s", tally.taken)?;
+        if let Some(quantile_s) = self.quantile_s {
+            write!(f, ": {} of them came within {quantile_s:.3} s", percent(plan.quantile))?;
+            let confidence = percent(plan.confidence);
+            match (self.lower_s, self.upper_s) {
+                (Some(lower_s), Some(upper_s)) => write!(
+                    f,
+                    " (of all answers: within {lower_s:.3} s to {upper_s:.3} s, each end with {confidence} confidence)"
+                )?,
+                (None, Some(upper_s)) => {
+                    write!(f, " (of all answers: within at most {upper_s:.3} s, with {confidence} confidence)")?;
+                }
+                (Some(lower_s), None) => {
+                    write!(f, " (of all answers: within at least {lower_s:.3} s, with {confidence} confidence)")?;
+                }
+                (None, None) => {}
+            }
+        }
+        if let Some(longest_s) = self.longest_s {
+            write!(f, ", the longest took {longest_s:.3} s")?;
+        }
+        write!(f, "; {claim}")
+    }
+}
+
 fn claim(plan: &Plan, tally: &Tally, bound: Duration) -> String {
     let (taken, exceeded, allowed) = (tally.taken, tally.exceeded(), plan.allowed);
     let is_claimed = |share: f64| {
@@ -456,4 +486,211 @@ fn undecided(
 /// Microseconds as seconds.
 fn to_seconds(us: u64) -> f64 {
     Duration::from_micros(us).as_secs_f64()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{
+        ledger::Ledger,
+        observation::Facts,
+        ports::{PushOutcome, Tick},
+        signal::{Labels, LogEntry},
+        stimulus::{Origin, Route, logs},
+        verdict::{Control, Expectation, Halt, HaltKind, Memory, judge},
+    };
+
+    const BOUND: Duration = Duration::from_secs(3);
+
+    /// A case in which everything is as it should be, changed by each test in the one thing it is about.
+    struct Scene {
+        case: Case,
+        bodies: Memory,
+        sent: Vec<LogEntry>,
+    }
+
+    fn question() -> Question {
+        Question::LogCounts { selector: Labels::new(), start_ns: 0, end_ns: 1, step_s: 1, expected: 4 }
+    }
+
+    fn observation(look: Look, seen: Seen) -> Observation {
+        Observation { look, sent: Tick(1), received: Tick(2), seen, evidence: Vec::new() }
+    }
+
+    fn caches(on: &[&str]) -> Observation {
+        let look = Look::Caches { signal: Signal::Logs, component: crate::ports::Component::LokiRead };
+        observation(look, Seen::Facts { facts: Facts::from([("caches".to_owned(), json!(on))]) })
+    }
+
+    fn answered(found: u64) -> Observation {
+        let facts = [(FOUND.to_owned(), json!(found)), (FOREIGN.to_owned(), json!(0))];
+        observation(Look::Asked { question: question() }, Seen::Facts { facts: facts.into() })
+    }
+
+    fn control(observation: Observation, rule: &str) -> Control {
+        Control { name: "records that were not sent yet".into(), must_break: vec![rule.to_owned()], observation }
+    }
+
+    impl Scene {
+        fn new() -> Self {
+            let shape = logs::LogShape { entries: 4, ..logs::LogShape::default() };
+            let sent = logs::entries(&Origin::example(7), &shape);
+            let mut ledger = Ledger::default();
+            let push = ledger.intend(Route::LokiGrpc, 0, 3, false);
+            ledger.answer(push, Tick(1), Tick(2), PushOutcome::Acked);
+            let timed =
+                (0..59).map(|number| Timed { number, late_us: 10, taken_us: 1000 + u64::from(number), found: 4 });
+            let mut scene = Self {
+                case: Case {
+                    clause: "AC-lgtm-001-05/latency".parse().unwrap(),
+                    bound: Some(BOUND),
+                    patience: Duration::from_secs(60),
+                    forced: false,
+                    expectation: Expectation::Facts { rules: Vec::new() },
+                    bucket: None,
+                    ledger,
+                    lost: None,
+                    prediction: None,
+                    controls: Vec::new(),
+                    observations: Vec::new(),
+                    problems: Vec::new(),
+                    offered: Vec::new(),
+                    timings: [(0, Timings { timed: timed.collect(), flaws: Vec::new() })].into(),
+                    halt: None,
+                },
+                bodies: Memory::default(),
+                sent: sent.clone(),
+            };
+            let (records, none) = (scene.keep(&sent), scene.keep(&[]));
+            scene.case.expectation = Expectation::Latency(Box::new(LatencyExpectation {
+                plan: Plan::QUICK,
+                gap: Duration::from_millis(125),
+                signal: Signal::Logs,
+                records,
+                range: Duration::ZERO,
+                stored: vec![Oracle::Objects],
+                questions: vec![question()],
+                rules: vec![Rule::new("caches off", "caches", Check::Empty)],
+            }));
+            scene.case.controls = vec![control(scene.stored(&none, 0), "missing"), control(answered(0), COMPLETE)];
+            let everything = scene.keep(&scene.sent.clone());
+            scene.case.observations = vec![caches(&[]), scene.stored(&everything, 4), answered(4)];
+            scene
+        }
+
+        fn keep(&mut self, entries: &[LogEntry]) -> String {
+            let body: String = entries.iter().map(|entry| serde_json::to_string(entry).unwrap() + "\n").collect();
+            let name = format!("{:08x}", crc32c::crc32c(body.as_bytes()));
+            self.bodies.0.insert(name.clone(), body.into_bytes());
+            name
+        }
+
+        fn stored(&self, body: &str, count: usize) -> Observation {
+            let look = Look::LogChunks { bucket: "loki-chunks".into(), selector: Labels::new(), since_ms: 0 };
+            let seen = Seen::Records { signal: Signal::Logs, body: body.to_owned(), count, defects: Vec::new() };
+            observation(look, seen)
+        }
+
+        fn wanted(&mut self) -> &mut LatencyExpectation {
+            match &mut self.case.expectation {
+                Expectation::Latency(wanted) => wanted,
+                _ => unreachable!("made so above"),
+            }
+        }
+
+        fn timings(&mut self) -> &mut Timings {
+            self.case.timings.get_mut(&0).unwrap()
+        }
+
+        fn judged(&self) -> Judgement {
+            judge(&self.case, &self.bodies).unwrap()
+        }
+    }
+
+    #[test]
+    fn each_thing_that_can_be_wrong_changes_the_verdict_and_is_named() {
+        use Verdict::{Blocked, Fail, Inconclusive, Pass};
+        type Change = fn(&mut Scene);
+        let table: [(&str, Verdict, &str, Change); 20] = [
+            ("nothing", Pass, "", |_| {}),
+            ("one slow", Fail, IN_TIME, |scene| scene.timings().timed[7].taken_us = 3_000_011),
+            ("one just in time", Pass, "", |scene| scene.timings().timed[7].taken_us = 3_000_000),
+            ("one incomplete", Fail, IN_TIME, |scene| scene.timings().timed[7].found = 3),
+            ("one failed", Fail, IN_TIME, |scene| {
+                scene.timings().timed[7].found = 0;
+                scene.timings().flaws.push(Flaw { number: 7, foreign: 0, failure: Some("status 500".into()) });
+            }),
+            ("one with something else", Fail, "content", |scene| {
+                scene.timings().flaws.push(Flaw { number: 7, foreign: 1, failure: None });
+            }),
+            ("one with too much", Fail, "content", |scene| scene.timings().timed[7].found = 5),
+            ("one sent late", Inconclusive, "pace", |scene| {
+                scene.timings().timed[7] = Timed { number: 7, late_us: 2_999_000, taken_us: 3_000_001, found: 4 };
+            }),
+            ("one too few", Inconclusive, "enough answers", |scene| scene.timings().timed.truncate(58)),
+            ("none", Inconclusive, "enough answers", |scene| scene.case.timings.clear()),
+            ("no bound", Inconclusive, IN_TIME, |scene| scene.case.bound = None),
+            ("a plan that claims too much", Inconclusive, "plan", |scene| scene.wanted().plan.quantile = 0.99),
+            ("too short a range", Inconclusive, "range", |scene| scene.wanted().range = Duration::from_secs(86_400)),
+            ("a push without an answer", Inconclusive, "range", |scene| scene.case.ledger = Ledger::default()),
+            ("not in the store", Inconclusive, "in the store", |scene| drop(scene.case.observations.remove(1))),
+            ("a cache", Inconclusive, "caches off", |scene| scene.case.observations[0] = caches(&["results"])),
+            ("caches not looked at", Inconclusive, "configuration", |scene| {
+                drop(scene.case.observations.remove(0));
+            }),
+            ("answered before it was sent", Inconclusive, SHOWN_TO_FAIL, |scene| {
+                scene.case.controls[1] = control(answered(4), COMPLETE);
+            }),
+            ("not asked before", Inconclusive, SHOWN_TO_FAIL, |scene| drop(scene.case.controls.pop())),
+            ("blocked", Blocked, "set-up", |scene| {
+                scene.case.halt = Some(Halt { kind: HaltKind::Blocked, reason: "down".into() });
+            }),
+        ];
+        for (what, verdict, rule, change) in table {
+            let mut scene = Scene::new();
+            change(&mut scene);
+            let judgement = scene.judged();
+            assert_eq!(judgement.verdict, verdict, "{what}: {:?}", judgement.findings);
+            let rules: Vec<&str> = judgement.findings.iter().map(|finding| finding.rule.as_str()).collect();
+            assert!(if rule.is_empty() { rules.is_empty() } else { rules.contains(&rule) }, "{what}: {rules:?}");
+        }
+    }
+
+    #[test]
+    fn answers_in_no_time_show_nothing() {
+        let mut scene = Scene::new();
+        for timed in &mut scene.timings().timed {
+            timed.taken_us = 0;
+        }
+        let judgement = scene.judged();
+        assert_eq!((judgement.verdict, judgement.findings[0].rule.as_str()), (Verdict::Inconclusive, SHOWN_TO_FAIL));
+    }
+
+    #[test]
+    fn response_times_say_what_was_measured_and_what_follows() {
+        let told = |change: fn(&mut Scene)| {
+            let mut scene = Scene::new();
+            change(&mut scene);
+            scene.judged().response_times[0].to_string()
+        };
+        assert_eq!(
+            told(|_| {}),
+            "59 answers to a LogQL metric, one every 0.125 s: 95 % of them came within 0.001 s (of all answers: within 0.001 s \
+             to 0.001 s, each end with 95 % confidence), the longest took 0.001 s; with 95 % confidence 95 % of answers are \
+             complete within 3 s: 0 of 59 were not, 0 allowed"
+        );
+        assert_eq!(
+            told(|scene| scene.timings().timed[7].taken_us = 3_500_010),
+            "59 answers to a LogQL metric, one every 0.125 s: 95 % of them came within 0.001 s (of all answers: within 0.001 s \
+             to 3.500 s, each end with 95 % confidence), the longest took 3.500 s; 1 of 59 answers were not complete within 3 \
+             s, 0 of 59 allowed"
+        );
+        assert_eq!(
+            told(|scene| scene.timings().timed.truncate(20)),
+            "20 answers to a LogQL metric, one every 0.125 s, the longest took 0.001 s; with 95 % confidence 86 % of answers \
+             are complete within 3 s: 0 of 20 were not"
+        );
+    }
 }

@@ -1,7 +1,7 @@
 use std::{sync::Arc, time::Duration};
 
 use harness_adapters::{
-    faults::{LoseOneEntry, Saboteur},
+    faults::{LoseOneEntry, Saboteur, SlowQueries},
     targets::blueprint::Role,
 };
 use harness_core::{stage::FULL_LOAD, verdict::Finding};
@@ -33,6 +33,8 @@ pub enum Drives {
     Main,
     /// The load, for so many seconds.
     Load(u64),
+    /// Those that time answers, by the smaller plan.
+    Latency,
 }
 
 impl Drives {
@@ -41,13 +43,14 @@ impl Drives {
         match self {
             Self::Main => "main",
             Self::Load(_) => "load",
+            Self::Latency => "latency",
         }
     }
 
     /// How long loads last.
     pub fn load_lasts(self) -> Duration {
         match self {
-            Self::Main => FULL_LOAD,
+            Self::Main | Self::Latency => FULL_LOAD,
             Self::Load(seconds) => Duration::from_secs(seconds),
         }
     }
@@ -190,6 +193,22 @@ pub const SABOTAGES: &[Sabotage] = &[
         overrides: &["tempo.go-memory-limit=off"],
         saboteur: None,
         blamed: &[blamed(MEMORY, "memory of tempo in thousandths of its 1024 MiB", "at most 1000")],
+    },
+    Sabotage {
+        name: "slow-queries",
+        breaks: "a proxy keeps one in twenty queries to Loki for 4 seconds, beyond the bound of 3",
+        drives: Drives::Latency,
+        overrides: &[],
+        saboteur: Some((Role::Loki, || Arc::new(SlowQueries::new(20, Duration::from_secs(4))))),
+        blamed: &[blamed("AC-lgtm-001-05/latency", "in time", "1 slow")],
+    },
+    Sabotage {
+        name: "cached-answers",
+        breaks: "Loki keeps results of queries in its memory",
+        drives: Drives::Latency,
+        overrides: &["loki.query_range.cache_results=true"],
+        saboteur: None,
+        blamed: &[blamed("AC-lgtm-001-05/latency", "caches off", "query_range.cache_results")],
     },
 ];
 
