@@ -23,6 +23,7 @@ use super::{
     Lease, Linger, Phase, SpecError, StackPhase, StackSpec, StackState, StateError,
     control::{Answer, Request, ask},
     lease::{Ending, StarterLock, SupervisorLock},
+    room::Room,
     supervisor::clear,
 };
 use crate::targets::blueprint::{
@@ -67,6 +68,20 @@ pub enum UpError {
         path: PathBuf,
         /// What happened to it.
         source: io::Error,
+    },
+    /// A disk on which the object store would refuse to write.
+    #[error(
+        "{folder}: {} MB of the disk are free and {} MB are needed, for the object store writes to no disk that is fuller: make room, or \
+         have the stack elsewhere (LGTM_VERIFY_STATE)",
+        free / 1_000_000, needed / 1_000_000
+    )]
+    Full {
+        /// The stack's folder.
+        folder: PathBuf,
+        /// Bytes that are free.
+        free: u64,
+        /// Bytes that have to be.
+        needed: u64,
     },
     /// A part of the specification.
     #[error(transparent)]
@@ -153,6 +168,10 @@ pub async fn up(
 ) -> Result<LocalStack, UpError> {
     check(spec, folder)?;
     fs::create_dir_all(folder).map_err(file_error(folder))?;
+    let room = Room::of(folder).map_err(file_error(folder))?;
+    if !room.suffices() {
+        return Err(UpError::Full { folder: folder.to_owned(), free: room.free, needed: room.needed });
+    }
     let began = clock.now();
     let lease = Lease::take(folder, clock).await.map_err(file_error(folder))?;
     let _starting = StarterLock::take(folder, clock).await.map_err(file_error(folder))?;

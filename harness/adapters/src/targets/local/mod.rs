@@ -11,6 +11,7 @@ mod control;
 mod folders;
 mod lease;
 mod mc;
+mod room;
 mod spec;
 mod state;
 mod supervisor;
