@@ -175,6 +175,14 @@ impl Lab {
         Cluster::connect(&access, self.clock.clone()).await.unwrap()
     }
 
+    /// A client with the rights of whoever made the cluster: those of an account go with its namespace.
+    async fn owner(&self) -> Cluster {
+        let path = self.folder.path().join("owner");
+        std::fs::write(&path, serde_json::to_string(&self.kubeconfig).unwrap()).unwrap();
+        let access = Access { kubeconfig: Some(path), context: None, namespace: self.namespace.clone() };
+        Cluster::connect(&access, self.clock.clone()).await.unwrap()
+    }
+
     /// A client with every right that it makes use of.
     async fn verifier(&self) -> Cluster {
         self.cluster(USER, |_| true).await
@@ -468,6 +476,29 @@ async fn a_pod_that_does_not_start_says_why() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_namespace_that_is_being_removed_is_refused() {
+    let Some(lab) = Lab::open("ending").await else { return };
+    let owner = lab.owner().await;
+    owner.refuse_ending().await.unwrap();
+    let held = |finalizers: Value| {
+        json!({
+            "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "held", "finalizers": finalizers}
+        })
+    };
+    lab.apply::<ConfigMap>(&lab.namespace, held(json!(["lgtm-verify.test/held"]))).await;
+    Api::<Namespace>::all(lab.client.clone()).delete(&lab.namespace, &DeleteParams::background()).await.unwrap();
+    let refused = || async {
+        let refused = owner.refuse_ending().await.unwrap_err().to_string();
+        refused.contains("lgtm-verify.test/held").then_some(refused)
+    };
+    let refused = lab.until("the word of what holds the namespace", refused).await;
+    assert!(refused.starts_with(&format!("namespace {} is being removed: ", lab.namespace)), "{refused}");
+    lab.apply::<ConfigMap>(&lab.namespace, held(json!([]))).await;
+    let gone = || async { owner.refuse_ending().await.err().filter(|error| error.to_string().ends_with("not exist")) };
+    lab.until("the namespace's end", gone).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_right_that_is_missing_is_named() {
     let Some(lab) = Lab::open("rights").await else { return };
     let verifier = lab.verifier().await;
@@ -492,11 +523,14 @@ async fn a_right_that_is_missing_is_named() {
     assert!(target.starts_with("list "), "{target}");
     let (target, _) = denied(nobody.uid().await.unwrap_err().into());
     assert_eq!(target, "get namespaces kube-system");
+    let (target, _) = denied(nobody.refuse_ending().await.unwrap_err().into());
+    assert_eq!(target, format!("get namespaces {}", lab.namespace));
 
     // An observer sees everything there is to see.
     let workload = observer.workload(Component::Tempo).await.unwrap();
     assert!(workload.pods[0].ready);
     assert_eq!(observer.uid().await.unwrap().len(), 36);
+    observer.refuse_ending().await.unwrap();
     let used = || async { observer.working_set(Component::Tempo).await.unwrap().pop() };
     let (pod, bytes) = lab.until("the kubelet's word of memory", used).await;
     assert_eq!(pod, workload.pods[0].name);

@@ -4,7 +4,7 @@ use std::{
 };
 
 use harness_core::ports::{Clock, Component};
-use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, NamespaceStatus, Secret};
 use kube::{Api, Client};
 
 use super::{
@@ -82,13 +82,25 @@ impl Cluster {
 
     /// What tells this cluster from every other: the UID of its namespace `kube-system`. Needs `get` of that namespace.
     pub async fn uid(&self) -> Result<String, KubeError> {
-        let call = Call { verb: "get", resource: "namespaces", object: "kube-system".to_owned() };
-        let api: Api<Namespace> = Api::all(self.server.client.clone());
-        let namespace = self.server.ask(call, api.get("kube-system")).await?;
+        let namespace = self.namespace_named("kube-system").await?;
         namespace.metadata.uid.ok_or_else(|| KubeError::Malformed {
             what: "namespace kube-system".to_owned(),
             reason: "it has no UID".to_owned(),
         })
+    }
+
+    /// Refuses a stack whose namespace is being removed: what it still has is not what was deployed. Needs `get` of the namespace.
+    pub async fn refuse_ending(&self) -> Result<(), KubeError> {
+        let namespace = self.namespace_named(&self.namespace).await?;
+        match namespace.metadata.deletion_timestamp {
+            None => Ok(()),
+            Some(_) => Err(KubeError::Ending { namespace: self.namespace.clone(), left: left(namespace.status) }),
+        }
+    }
+
+    async fn namespace_named(&self, name: &str) -> Result<Namespace, KubeError> {
+        let call = Call { verb: "get", resource: "namespaces", object: name.to_owned() };
+        self.server.ask(call, Api::<Namespace>::all(self.server.client.clone()).get(name)).await
     }
 
     /// An address that leads to `port` of a Service. Fails at once where there is no such Service or port; a pod may come later.
@@ -149,6 +161,17 @@ impl Cluster {
         }
         Ok(images)
     }
+}
+
+/// What keeps a namespace that is being removed from being gone, as the API server says it; empty where it does not yet.
+fn left(status: Option<NamespaceStatus>) -> String {
+    let conditions = status.and_then(|status| status.conditions).unwrap_or_default();
+    let told: Vec<String> = conditions
+        .into_iter()
+        .filter(|condition| condition.status == "True")
+        .filter_map(|condition| condition.message)
+        .collect();
+    told.join("; ")
 }
 
 #[cfg(test)]

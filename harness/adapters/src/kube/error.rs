@@ -97,6 +97,14 @@ pub enum KubeError {
         /// Status and message as given.
         reason: String,
     },
+    /// A namespace that is being removed.
+    #[error("namespace {namespace} is being removed{}", after_colon(left))]
+    Ending {
+        /// Its name.
+        namespace: String,
+        /// What is still in it, as the API server says it; empty where it does not yet.
+        left: String,
+    },
     /// A Service that leads nowhere.
     #[error("service {service}: {reason}")]
     Service {
@@ -181,6 +189,11 @@ pub enum KubeError {
     },
 }
 
+/// `: text`, or nothing.
+fn after_colon(text: &str) -> String {
+    if text.is_empty() { String::new() } else { format!(": {text}") }
+}
+
 impl KubeError {
     /// What an answer with an error status, or none, means.
     pub(super) fn of(call: Call, server: &str, error: kube::Error) -> Self {
@@ -217,6 +230,7 @@ impl From<KubeError> for PortError {
                 reason: format!("no answer after {seconds} s"),
             },
             KubeError::Refused { call, reason } => Self::Refused { target: call.to_string(), reason },
+            KubeError::Ending { namespace, .. } => Self::Refused { target: format!("namespace {namespace}"), reason },
             KubeError::Service { service, reason } => Self::Refused { target: format!("service {service}"), reason },
             KubeError::NoReadyPod { service, .. } => Self::Unreachable { target: format!("service {service}"), reason },
             KubeError::TimedOut { workload, .. } | KubeError::NothingRuns { workload, .. } => {

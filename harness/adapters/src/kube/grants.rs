@@ -66,6 +66,8 @@ pub const GRANTS: &[Grant] = {
     &[
         // Which cluster this is.
         grant(Observer, Outside, Cluster, "", "namespaces", &["get"], &["kube-system"]),
+        // Whether the stack's namespace is being removed. A pod goes with its own.
+        grant(Observer, Outside, Stack, "", "namespaces", &["get"], &[]),
         // Port-forwards. Newer API servers (seen with 1.37) ask for both rights, older ones for `get`.
         grant(Observer, Outside, Both, "", "services", &["get"], &[]),
         grant(Observer, Outside, Both, "", "pods/portforward", &["create", "get"], &[]),
