@@ -15,6 +15,7 @@ mod logs_start;
 mod metrics_push;
 mod metrics_recover;
 mod metrics_store;
+mod readers;
 mod secrets;
 mod shapes;
 mod traces_push;
@@ -52,6 +53,7 @@ pub fn all() -> Result<Vec<Scenario>, String> {
         architecture::all()?,
         interfaces::all()?,
         clients::all()?,
+        readers::all()?,
         latency::all()?,
         load::all()?,
     ];

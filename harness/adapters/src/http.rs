@@ -3,6 +3,7 @@
 use crate::{causes, trust::Authority};
 use std::{sync::Arc, time::Duration};
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use harness_core::{
     observation::{Evidence, EvidenceKind},
@@ -41,10 +42,21 @@ fn built(builder: ClientBuilder) -> Result<Client, PortError> {
         .map_err(|error| PortError::Unsupported { reason: format!("no HTTP client: {}", causes(&error)) })
 }
 
+/// Takes requests to where they go in the place of this process' own client.
+#[async_trait]
+pub(crate) trait Carrier: Send + Sync {
+    /// Its name and version.
+    fn name(&self) -> &str;
+
+    /// Sends `request`, once; without an answer, why.
+    async fn carry(&self, request: reqwest::Request) -> Result<Reply, String>;
+}
+
 /// Sends requests and tells the time of it.
 #[derive(Clone)]
 pub struct Http {
     client: Client,
+    carrier: Option<Arc<dyn Carrier>>,
     clock: Arc<dyn Clock>,
 }
 
@@ -75,7 +87,13 @@ pub struct Reply {
 impl Http {
     /// A client of its own.
     pub fn new(clock: Arc<dyn Clock>) -> Result<Self, PortError> {
-        Ok(Self { client: client()?, clock })
+        Ok(Self { client: client()?, carrier: None, clock })
+    }
+
+    /// The same, whose requests are sent by `carrier`.
+    #[must_use]
+    pub(crate) fn carried_by(self, carrier: Arc<dyn Carrier>) -> Self {
+        Self { carrier: Some(carrier), ..self }
     }
 
     /// A client of its own that takes certificates of `authority` alone, where there is one.
@@ -84,7 +102,7 @@ impl Http {
         let certificates = Certificate::from_pem_bundle(authority.pem()).map_err(|error| PortError::Unsupported {
             reason: format!("no certificate authority: {}", causes(&error)),
         })?;
-        Ok(Self { client: built(Client::builder().tls_certs_only(certificates))?, clock })
+        Ok(Self { client: built(Client::builder().tls_certs_only(certificates))?, carrier: None, clock })
     }
 
     /// The clock that exchanges are timed by.
@@ -118,7 +136,8 @@ impl Http {
         // The encoding of a body belongs to what was asked; its other headers are those of every request of its kind.
         let encoding = request.headers().get(CONTENT_TYPE).and_then(|encoding| encoding.to_str().ok());
         let encoding = encoding.map_or_else(String::new, |encoding| format!(" ({encoding})"));
-        evidence.request = Some(format!("{} {target}{encoding}", request.method()));
+        let by = self.carrier.as_ref().map_or_else(String::new, |carrier| format!("{}: ", carrier.name()));
+        evidence.request = Some(format!("{by}{} {target}{encoding}", request.method()));
         let sent = self.clock.now();
         let reply = self.exchange(request).await;
         let answered = self.clock.now();
@@ -131,6 +150,9 @@ impl Http {
     }
 
     async fn exchange(&self, request: reqwest::Request) -> Result<Reply, String> {
+        if let Some(carrier) = &self.carrier {
+            return carrier.carry(request).await;
+        }
         let told = |error: reqwest::Error| causes(&error.without_url());
         let response = self.client.execute(request).await.map_err(told)?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());

@@ -18,9 +18,13 @@ use aws_sdk_s3::{
     },
 };
 use bytes::Bytes;
-use harness_core::ports::{LifecycleRule, ObjectSummary, ObjectVersion, Objects, PortError, Principal, Versioning};
+use harness_core::ports::{
+    LifecycleRule, Listed, ObjectSummary, ObjectVersion, Objects, PortError, Principal, Reader, StoreKeys, Versioning,
+};
 
+use crate::clients::{ClientPrograms, Mc};
 use crate::http::{CONNECT_TIMEOUT, TOTAL_TIMEOUT};
+use crate::targets::blueprint::Program;
 use crate::trust::Authority;
 use aws_sdk_s3::config::SharedHttpClient;
 use aws_smithy_http_client::{Builder, tls};
@@ -49,9 +53,22 @@ pub struct S3 {
     clients: BTreeMap<Principal, Client>,
     fingerprints: BTreeMap<Principal, String>,
     incomplete_upload_expiry: Option<String>,
+    keys: BTreeMap<Principal, Keys>,
+    mc: Result<Mc, String>,
 }
 
 impl S3 {
+    /// Says which programs of others can be had; without this none is known.
+    #[must_use]
+    pub fn read_by(mut self, programs: &ClientPrograms) -> Self {
+        self.mc = match programs.get(&Program::Mc) {
+            Some(Ok(program)) => self.mc.map(|mc| Mc { program: program.clone(), ..mc }),
+            Some(Err(reason)) => Err(reason.clone()),
+            None => Err("it was not asked for when the run began".to_owned()),
+        };
+        self
+    }
+
     /// Says how long the store keeps incomplete uploads by itself: no call of S3 tells it.
     #[must_use]
     pub fn keeping_incomplete_uploads(mut self, expiry: Option<String>) -> Self {
@@ -86,6 +103,12 @@ impl S3 {
             Client::from_conf(config)
         };
         Ok(Self {
+            keys: keys.clone(),
+            mc: Ok(Mc {
+                program: Program::Mc.name().into(),
+                endpoint: endpoint.to_owned(),
+                authority: authority.cloned(),
+            }),
             clients: keys.into_iter().map(|(principal, keys)| (principal, client(keys))).collect(),
             fingerprints,
             incomplete_upload_expiry: None,
@@ -133,6 +156,29 @@ fn timeouts() -> TimeoutConfig {
 
 #[async_trait]
 impl Objects for S3 {
+    async fn listed_by(
+        &self,
+        reader: Reader,
+        principal: Principal,
+        keys: StoreKeys,
+        bucket: &str,
+        prefix: &str,
+    ) -> Result<Listed, PortError> {
+        if reader != Reader::Mc {
+            return Err(PortError::Unsupported { reason: format!("{reader} does not speak S3") });
+        }
+        let missing = |reason: &String| PortError::Unsupported { reason: format!("{reader} is missing: {reason}") };
+        let mc = self.mc.as_ref().map_err(missing)?;
+        let Keys { access, secret } = self.keys.get(&principal).ok_or_else(|| no_keys(principal))?;
+        let wrong = fingerprint(secret);
+        let secret = match keys {
+            StoreKeys::Own => secret,
+            StoreKeys::Wrong => &wrong,
+        };
+        let keys = mc.list((access, secret), bucket, prefix).await?;
+        Ok(Listed { keys, call: format!("mc {} ls {bucket}/{prefix}", Program::Mc.version()) })
+    }
+
     async fn list(&self, principal: Principal, bucket: &str, prefix: &str) -> Result<Vec<ObjectSummary>, PortError> {
         let mut pages = self.client(principal)?.list_objects_v2().bucket(bucket).prefix(prefix).into_paginator().send();
         let mut summaries = Vec::new();

@@ -6,16 +6,19 @@ use std::{collections::BTreeMap, sync::Arc};
 use async_trait::async_trait;
 use harness_core::{
     observation::EvidenceKind,
-    ports::{Answer, Clock, Component, PortError, Push, PushAnswer, PushOutcome, Query, QueryRequest},
+    ports::{
+        Answer, Clock, Component, Interface, PortError, Push, PushAnswer, PushOutcome, Query, QueryRequest, Reader,
+    },
     signal::Signal,
     stimulus::{Batch, Route, encode::EncodeError},
 };
 use reqwest::header::ACCEPT;
 
 use crate::{
-    clients::{Appended, ClientPrograms, Clients},
+    clients::{Appended, ClientPrograms, Clients, Curl},
     endpoints::Endpoints,
     http::{self, Http},
+    interfaces::Address,
     loki::Loki,
     mimir::Mimir,
     tempo::Tempo,
@@ -37,6 +40,8 @@ pub struct StackQuery {
     mimir: Mimir,
     http: Http,
     admin: BTreeMap<Component, String>,
+    rows: BTreeMap<Interface, Address>,
+    clock: Arc<dyn Clock>,
 }
 
 fn clients(endpoints: &Endpoints, http: &Http) -> (Loki, Tempo, Mimir) {
@@ -119,11 +124,15 @@ fn receiver(route: Route) -> Component {
 }
 
 impl StackQuery {
-    /// An asker of the stack at `endpoints`.
-    pub fn new(endpoints: &Endpoints, clock: Arc<dyn Clock>) -> Result<Self, PortError> {
-        let http = Http::new(clock)?;
+    /// An asker of the stack at `endpoints`, whose API matrix has these `rows`.
+    pub fn new(
+        endpoints: &Endpoints,
+        rows: BTreeMap<Interface, Address>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, PortError> {
+        let http = Http::new(Arc::clone(&clock))?;
         let (loki, tempo, mimir) = clients(endpoints, &http);
-        Ok(Self { loki, tempo, mimir, http, admin: endpoints.admin.clone() })
+        Ok(Self { loki, tempo, mimir, http, admin: endpoints.admin.clone(), rows, clock })
     }
 
     async fn services(&self, component: Component) -> Result<Answer, PortError> {
@@ -187,5 +196,25 @@ impl Query for StackQuery {
             QueryRequest::Services { component } => self.services(*component).await,
             QueryRequest::Configuration { component } => self.configuration(*component).await,
         }
+    }
+
+    fn through(&self, reader: Reader, at: Interface) -> Result<Arc<dyn Query>, PortError> {
+        let unsupported = |reason| PortError::Unsupported { reason };
+        let curl = match reader {
+            Reader::Curl => Curl::installed().map_err(unsupported)?,
+            Reader::Mc => return Err(unsupported(format!("{reader} asks nothing but object stores"))),
+        };
+        let row = self.rows.get(&at).ok_or_else(|| unsupported(format!("the stack has no address for {at}")))?;
+        let http = Http::new(Arc::clone(&self.clock))?.carried_by(Arc::new(curl));
+        let url = row.url.as_str();
+        Ok(Arc::new(Self {
+            loki: Loki::new(http.clone(), url, url, url, None),
+            tempo: Tempo::new(http.clone(), url, url, url),
+            mimir: Mimir::new(http.clone(), url),
+            http,
+            admin: BTreeMap::new(),
+            rows: BTreeMap::new(),
+            clock: Arc::clone(&self.clock),
+        }))
     }
 }

@@ -116,6 +116,7 @@ pub(super) async fn open(
             if !allowed.contains(&uid) {
                 return Err(not_allowed(cluster.server(), &uid));
             }
+            cluster.refuse_ending().await.map_err(|error| refused(&error))?;
             let facts = Facts::of_cluster(&cluster).await.map_err(|error| refused(&error))?;
             let doors = Doors::outside(&cluster, &facts.store).await.map_err(|error| refused(&error))?;
             (facts, doors, Some(cluster))
@@ -165,10 +166,11 @@ fn ports(
     let own = |role| doors.roles.get(&role).cloned();
     let (endpoints, store) = reached(&options.endpoints, own, doors.admin.clone());
     let rows = rows(&endpoints, &store, &options.endpoints, &doors.names);
-    let push = StackPush::new(&endpoints, clients, Arc::clone(&clock))?;
-    let query = StackQuery::new(&endpoints, Arc::clone(&clock))?;
+    let query = StackQuery::new(&endpoints, rows.clone(), Arc::clone(&clock))?;
     let store = S3::new(&store, REGION, facts.authority.as_ref(), facts.keys)?
+        .read_by(&clients)
         .keeping_incomplete_uploads(facts.incomplete_upload_expiry);
+    let push = StackPush::new(&endpoints, clients, Arc::clone(&clock))?;
     let interfaces = StackInterfaces::new(rows, facts.authority.as_ref(), Arc::clone(&clock))?;
     Ok(Ports {
         push: Arc::new(push),

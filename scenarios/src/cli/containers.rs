@@ -105,10 +105,11 @@ fn ports(
     let mut principals = BTreeMap::from([(Principal::Harness, keys(Component::Minio))]);
     principals.extend(BUCKETS.iter().map(|(_, owner)| (Principal::Component(*owner), keys(*owner))));
     let store = S3::new(&store, REGION, None, principals)?
+        .read_by(&clients)
         .keeping_incomplete_uploads(stack.incomplete_upload_expiry().map(str::to_owned));
     Ok(Ports {
         push: Arc::new(StackPush::new(&endpoints, clients, Arc::clone(&clock))?),
-        query: Arc::new(StackQuery::new(&endpoints, Arc::clone(&clock))?),
+        query: Arc::new(StackQuery::new(&endpoints, rows.clone(), Arc::clone(&clock))?),
         interfaces: Arc::new(StackInterfaces::new(rows, None, Arc::clone(&clock))?),
         objects: Arc::new(store),
         lifecycle: Arc::clone(&stack) as _,

@@ -23,6 +23,7 @@ pub fn doctor(folders: &Folders) -> (String, bool) {
                 "has the kernel end the servers with their supervisor: install util-linux",
             ),
         },
+        Need { name: "curl", found: version("curl", &["--version"], "reads as a client of others: install curl") },
         Need { name: "servers", found: built(folders, &Selection::ALL.programs()) },
         Need { name: "clients", found: built(folders, &clients()) },
         Need { name: "cache folder", found: writable(&folders.cache) },

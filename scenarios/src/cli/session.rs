@@ -306,7 +306,7 @@ async fn built(
     interruption.or(BUILDING, building.map_err(|error| CliError::SetUp(causes(&error)))).await
 }
 
-/// The programs by which `scenarios` send, built where they are not yet. One that cannot be built is told to the scenario that needs it,
+/// The programs by which `scenarios` send and read, built where they are not yet. One that cannot be built is told to the scenario that needs it,
 /// which is blocked; the others go on.
 async fn clients_of(
     scenarios: &[Scenario],
@@ -315,8 +315,9 @@ async fn clients_of(
     progress: &dyn Progress,
     interruption: &Interruption,
 ) -> Result<ClientPrograms, CliError> {
-    let wanted: BTreeSet<Program> =
-        scenarios.iter().flat_map(|scenario| &scenario.senders).copied().filter_map(Program::sending_by).collect();
+    let senders = scenarios.iter().flat_map(|scenario| &scenario.senders).copied().filter_map(Program::sending_by);
+    let readers = scenarios.iter().flat_map(|scenario| &scenario.readers).copied().filter_map(Program::reading_as);
+    let wanted: BTreeSet<Program> = senders.chain(readers).collect();
     let mut clients = ClientPrograms::new();
     for program in wanted {
         let building = build(std::slice::from_ref(&program), cache, clock, progress).map(Ok);
@@ -413,11 +414,12 @@ fn ports(
     let refused = |error: harness_core::ports::PortError| CliError::SetUp(error.to_string());
     let store = S3::new(&store, REGION, None, principals)
         .map_err(refused)?
+        .read_by(&clients)
         .keeping_incomplete_uploads(state.incomplete_upload_expiry.clone());
-    let interfaces = StackInterfaces::new(rows, None, Arc::clone(&clock)).map_err(refused)?;
+    let interfaces = StackInterfaces::new(rows.clone(), None, Arc::clone(&clock)).map_err(refused)?;
     Ok(Ports {
         push: Arc::new(StackPush::new(&endpoints, clients, Arc::clone(&clock)).map_err(refused)?),
-        query: Arc::new(StackQuery::new(&endpoints, Arc::clone(&clock)).map_err(refused)?),
+        query: Arc::new(StackQuery::new(&endpoints, rows, Arc::clone(&clock)).map_err(refused)?),
         interfaces: Arc::new(interfaces),
         objects: Arc::new(store),
         lifecycle: Arc::clone(&stack) as _,

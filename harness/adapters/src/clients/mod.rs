@@ -1,12 +1,16 @@
-//! Senders that are not ours: real clients, each given exactly the records of a batch and asked what became of them. Must not know which
-//! scenario they send for, nor judge what they say.
+//! Clients that are not ours. Senders are given exactly the records of a batch and asked what became of them; readers are given a
+//! question. Must not know which scenario they work for, nor judge what they say.
 
 mod counters;
+mod curl;
+mod mc;
 mod otel_cli;
 mod otel_sdk;
 mod prometheus;
 mod promtail;
 
+pub(crate) use curl::Curl;
+pub(crate) use mc::Mc;
 pub(crate) use promtail::Appended;
 
 use std::{

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Evidence, Question};
 use crate::{
-    ports::{Component, Interface, Principal, Tick, Usage},
+    ports::{Component, Interface, Principal, Reader, StoreKeys, Tick, Usage},
     signal::{Labels, Signal},
     stimulus::load::LoadPlan,
 };
@@ -230,6 +230,26 @@ pub enum Look {
         /// The owners that the design names, each with its bucket and the component that is asked for it.
         asked: Vec<AskedStore>,
     },
+    /// The same look, its questions put by a program of others at the address of a row of the API matrix.
+    ByReader {
+        /// The program.
+        reader: Reader,
+        /// The row.
+        at: Interface,
+        /// What is looked at.
+        of: Box<Look>,
+    },
+    /// What a program of others lists in buckets, with the keys of their owners.
+    Listings {
+        /// The program.
+        reader: Reader,
+        /// The owners, each with its bucket.
+        owners: Vec<(Component, String)>,
+        /// Whether they sign in with their own keys.
+        keys: StoreKeys,
+        /// Key that the harness puts there to be listed, and removes again.
+        probe: String,
+    },
     /// What each component's credentials open.
     Access {
         /// The components that own a bucket, each with the principal that is tried for it.
@@ -257,6 +277,7 @@ impl Look {
                 }
             }
             Self::SampleQuery { .. } => Oracle::Query,
+            Self::ByReader { of, .. } => of.oracle(),
             Self::PromqlQuery { .. } => Oracle::Promql,
             Self::Asked { .. } => Oracle::Counts,
             Self::Caches { .. }
@@ -272,6 +293,7 @@ impl Look {
             | Self::Storage { .. }
             | Self::Interface { .. }
             | Self::Stores { .. }
+            | Self::Listings { .. }
             | Self::Access { .. } => Oracle::State,
         }
     }
@@ -363,6 +385,11 @@ pub const FOUND: &str = "found";
 
 /// The name of the fact that tells how many records an answer holds that were not asked for.
 pub const FOREIGN: &str = "foreign";
+
+/// The name of the fact that tells whether a program of others lists what is in `owner`'s bucket.
+pub fn listing_fact(owner: Component) -> String {
+    format!("{owner}.listed")
+}
 
 /// The name of the fact that tells whether `owner`'s credentials may do `operation` in `bucket`.
 pub fn isolation_fact(owner: Component, bucket: &str, operation: &str) -> String {

@@ -7,6 +7,8 @@ mod question;
 mod timed;
 
 pub use evidence::{Evidence, EvidenceKind, rfc3339};
-pub use look::{AskedStore, Counted, FOREIGN, FOUND, Facts, Look, Observation, Oracle, Seen, isolation_fact};
+pub use look::{
+    AskedStore, Counted, FOREIGN, FOUND, Facts, Look, Observation, Oracle, Seen, isolation_fact, listing_fact,
+};
 pub use question::{Count, Question};
 pub use timed::{Flaw, Timed, Timings};

@@ -8,6 +8,7 @@ mod meter;
 mod objects;
 mod push;
 mod query;
+mod reader;
 mod tasks;
 mod workloads;
 
@@ -18,6 +19,7 @@ pub use meter::{Cost, Meter, Usage};
 pub use objects::{LifecycleRule, ObjectSummary, ObjectVersion, Objects, Principal, Versioning};
 pub use push::{Push, PushAnswer, PushOutcome};
 pub use query::{Answer, Query, QueryRequest, TraceSource};
+pub use reader::{Listed, Reader};
 pub use tasks::Tasks;
 pub use workloads::{Container, Ended, Pod, Waiting, Workload, Workloads};
 

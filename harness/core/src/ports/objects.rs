@@ -2,7 +2,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::{Component, PortError};
+use super::{Component, Listed, PortError, Reader, StoreKeys};
 
 /// Whose credentials a request to the object store carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -93,6 +93,18 @@ pub trait Objects: Send + Sync {
         key: &str,
         version: Option<&str>,
     ) -> Result<(), PortError>;
+
+    /// The keys that begin with `prefix`, listed by `reader` with the keys of `principal`, or with its access key and a secret that is not
+    /// its own. [`PortError::Denied`] where the store denies it; [`PortError::Unsupported`]: the program is not there, or does not
+    /// speak S3.
+    async fn listed_by(
+        &self,
+        reader: Reader,
+        principal: Principal,
+        keys: StoreKeys,
+        bucket: &str,
+        prefix: &str,
+    ) -> Result<Listed, PortError>;
 
     /// All versions and delete markers of keys that begin with `prefix`.
     async fn versions(&self, bucket: &str, prefix: &str) -> Result<Vec<ObjectVersion>, PortError>;

@@ -1,8 +1,10 @@
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::{Component, PortError, Tick};
+use super::{Component, Interface, PortError, Reader, Tick};
 use crate::{observation::Evidence, signal::Labels};
 
 /// Where a trace is looked for.
@@ -140,4 +142,8 @@ pub struct Answer {
 pub trait Query: Send + Sync {
     /// Asks once. An answer with an error status is an [`Answer`]; [`PortError`] means that there was none.
     async fn query(&self, request: &QueryRequest) -> Result<Answer, PortError>;
+
+    /// The same questions, each put by `reader` to the address of the row `at` of the API matrix. [`PortError::Unsupported`]: it is not
+    /// installed, or does not speak HTTP.
+    fn through(&self, reader: Reader, at: Interface) -> Result<Arc<dyn Query>, PortError>;
 }

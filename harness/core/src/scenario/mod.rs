@@ -11,7 +11,7 @@ use futures::{FutureExt, future::BoxFuture};
 
 use crate::{
     catalogue::{ClauseId, Target},
-    ports::Component,
+    ports::{Component, Reader},
     signal::Signal,
     stage::{Claim, Stage, StageError},
     stimulus::Route,
@@ -47,6 +47,8 @@ pub struct Scenario {
     pub needs: Vec<Component>,
     /// How it sends, where the sender is a program that has to be there before.
     pub senders: Vec<Route>,
+    /// Who reads in the harness' place, where that is a program that has to be there before.
+    pub readers: Vec<Reader>,
     /// When it is driven.
     pub order: Order,
     /// The targets that it can be driven on; empty for every one that can show its clauses.
@@ -77,6 +79,7 @@ impl Scenario {
             claims: Vec::new(),
             needs: Vec::new(),
             senders: Vec::new(),
+            readers: Vec::new(),
             order: Order::Together,
             targets: Vec::new(),
             drive: Arc::new(move |stage| drive(stage).boxed()),
@@ -115,6 +118,13 @@ impl Scenario {
     #[must_use]
     pub fn sending_by(mut self, route: Route) -> Self {
         self.senders.push(route);
+        self
+    }
+
+    /// Says that `reader`, which is no part of the harness, reads in its place.
+    #[must_use]
+    pub fn read_by(mut self, reader: Reader) -> Self {
+        self.readers.push(reader);
         self
     }
 

@@ -4,6 +4,7 @@ use super::bucket_of;
 use crate::{
     formats::tsdb_block::without_empty_buckets,
     observation::{Look, Question},
+    ports::{Interface, Reader},
     signal::{Labels, LogEntry, Sample, SampleValue, Signal, Span},
     stimulus::{Batch, logs::MARKED, traces},
 };
@@ -105,6 +106,13 @@ impl Stimulus {
             start_ms: self.since_ns() / 1_000_000,
             end_ms: (self.last_ns + MARGIN_NS) / 1_000_000,
         }
+    }
+
+    /// The look through `reader`, which puts its questions to the address of the row `at`; for metrics by PromQL, which every client
+    /// can speak.
+    pub fn read_by(&self, reader: Reader, at: Interface) -> Look {
+        let look = if self.signal == Signal::Metrics { self.by_promql() } else { self.by_query() };
+        Look::ByReader { reader, at, of: Box::new(look) }
     }
 
     /// The look through a reader that cannot ask an ingester. Metrics have none on a running Mimir: theirs is the plain query.

@@ -1,6 +1,9 @@
 use std::{fmt, fmt::Write as _};
 
-use harness_core::{ports::Component, stimulus::Route};
+use harness_core::{
+    ports::{Component, Reader},
+    stimulus::Route,
+};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -98,6 +101,14 @@ impl Program {
             | Route::OtelSdk
             | Route::RemoteWriteV1
             | Route::RemoteWriteV2 => None,
+        }
+    }
+
+    /// The program that reads as `reader`, where it is built here; others have to be installed.
+    pub fn reading_as(reader: Reader) -> Option<Self> {
+        match reader {
+            Reader::Mc => Some(Self::Mc),
+            Reader::Curl => None,
         }
     }
 

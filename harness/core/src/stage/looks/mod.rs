@@ -7,6 +7,7 @@ mod interfaces;
 mod load;
 mod logs;
 mod metrics;
+mod readers;
 mod traces;
 mod usage;
 mod workloads;
@@ -110,6 +111,10 @@ impl Glass {
                 interfaces::spoken(&mut scene, interface, at, receivers_of).await?
             }
             Look::Stores { asked } => buckets::stores(&mut scene, &asked).await?,
+            Look::ByReader { reader, at, of } => readers::records(&mut scene, reader, at, *of).await?,
+            Look::Listings { reader, owners, keys, probe } => {
+                readers::listings(&mut scene, reader, &owners, keys, &probe).await
+            }
             Look::Access { owners, buckets, probe } => access::probe(&mut scene, &owners, &buckets, &probe).await,
         };
         let received = ports.clock.now();
