@@ -1,9 +1,11 @@
-//! A component's credentials open its own bucket only.
+//! A component's credentials open its own bucket only, and are written nowhere.
 
 use harness_core::{
-    observation::{Look, isolation_fact},
-    ports::Principal,
+    catalogue::Target,
+    observation::{DISCLOSURES, Look, disclosure_fact, isolation_fact},
+    ports::{Component, Principal},
     scenario::Scenario,
+    secret::Form,
     stage::{BUCKETS, Claim, Resource, Stage, StageError},
     verdict::{Check, Rule},
 };
@@ -13,18 +15,55 @@ use crate::written_here;
 
 const ISOLATION: &str = "NFR-lgtm-d4f8c2a1-SEC-001/isolation";
 
+const INLINE: &str = "AC-lgtm-004-02/none-inline";
+
+/// Who has credentials to a bucket, and a configuration.
+const CONFIGURED: [Component; 5] =
+    [Component::LokiWrite, Component::LokiRead, Component::LokiBackend, Component::Tempo, Component::Mimir];
+
 /// What is tried on every bucket.
 const OPERATIONS: [&str; 4] = ["list", "get", "put", "delete"];
 
 pub(crate) fn all() -> Result<Vec<Scenario>, String> {
-    let scenario =
+    let isolated =
         Scenario::new("isolation", written_here!(), &[ISOLATION], |stage| async move { isolation(&stage).await })?;
-    Ok(vec![scenario.tagged(&["main", "secrets"]).claiming(&[
-        Claim::read(Resource::S3),
-        Claim::write(Resource::Bucket(BUCKETS[0].0)),
-        Claim::write(Resource::Bucket(BUCKETS[1].0)),
-        Claim::write(Resource::Bucket(BUCKETS[2].0)),
-    ])])
+    let hidden =
+        Scenario::new("no-credential-inline", written_here!(), &[INLINE], |stage| async move { inline(&stage).await })?;
+    Ok(vec![
+        isolated.tagged(&["main", "secrets"]).claiming(&[
+            Claim::read(Resource::S3),
+            Claim::write(Resource::Bucket(BUCKETS[0].0)),
+            Claim::write(Resource::Bucket(BUCKETS[1].0)),
+            Claim::write(Resource::Bucket(BUCKETS[2].0)),
+        ]),
+        hidden
+            .tagged(&["secrets"])
+            .claiming(&[Claim::read(Resource::Loki), Claim::read(Resource::Tempo), Claim::read(Resource::Mimir)])
+            .needing(&CONFIGURED)
+            // Who writes down how components are run is asked from outside.
+            .only_on(&[Target::Local, Target::Kind]),
+    ])
+}
+
+/// What is configured, how it is started and what it tells hold no credential in use. A credential that nobody uses, added to each of the
+/// texts in one form after the other, shows that the check can say no.
+async fn inline(stage: &Stage) -> Result<(), StageError> {
+    let places = CONFIGURED.iter().flat_map(|component| DISCLOSURES.map(|place| (*component, place)));
+    let rules: Vec<Rule> = places
+        .map(|(component, place)| {
+            let fact = disclosure_fact(component, place);
+            Rule::new(&format!("no credential in {fact}"), &fact, Check::Empty)
+        })
+        .collect();
+    let names: Vec<String> = rules.iter().map(|rule| rule.name.clone()).collect();
+    let clause = stage.expect_state(INLINE, rules)?;
+    let look = |planted| Look::Disclosures { components: CONFIGURED.to_vec(), planted };
+    for form in Form::ALL {
+        let name = format!("a credential that is there, {form}");
+        stage.control(&clause, &name, &words(&names), look(Some(form))).await?;
+    }
+    stage.look_once(&clause, look(None)).await?;
+    Ok(())
 }
 
 /// Each of the three keys does everything in its own bucket and nothing in the others. The harness' own key, which opens them all,

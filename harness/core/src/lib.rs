@@ -13,6 +13,7 @@ pub mod record;
 pub mod report;
 pub mod runner;
 pub mod scenario;
+pub mod secret;
 pub mod signal;
 pub mod stage;
 pub mod stats;

@@ -80,6 +80,8 @@ pub const GRANTS: &[Grant] = {
         // What a run reads about the stack, and the harness' own keys to the store.
         grant(Observer, Outside, Stack, "", "configmaps", &["get"], &["lgtm-verify-ca", "lgtm-verify-stack"]),
         grant(Observer, Outside, Stack, "", "secrets", &["get"], &["lgtm-verify-s3-secret"]),
+        // What is written down where everybody reads it, to be searched for credentials.
+        grant(Observer, Outside, Stack, "", "configmaps", &["list"], &[]),
         // Memory: the metrics API where there is one, else each node's kubelet, which alone tells of disks. No scenario that runs in a
         // pod looks at either.
         grant(Observer, Outside, Both, "metrics.k8s.io", "pods", &["list"], &[]),

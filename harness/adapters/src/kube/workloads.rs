@@ -1,12 +1,31 @@
 use async_trait::async_trait;
-use harness_core::ports::{Component, PortError, Workload, Workloads};
+use harness_core::ports::{Component, PortError, Workload, Workloads, Written, WrittenKind};
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::Event;
+use k8s_openapi::api::core::v1::{ConfigMap, Event, Pod};
 use kube::api::ListParams;
+use serde::Serialize;
 
-use super::{Cluster, KubeError, measures::MemoryError, pods};
+use super::{
+    Cluster, KubeError,
+    measures::MemoryError,
+    pods::{self, full_name},
+};
 
 impl Cluster {
+    /// The component's pods as declared, and every ConfigMap of its namespace.
+    async fn written_down(&self, component: Component) -> Result<Vec<Written>, KubeError> {
+        let (found, list) = self.look(component).await?;
+        let maps = self.server.list::<ConfigMap>(&found.namespace, &ListParams::default()).await?;
+        let pods = list.items.iter().filter_map(|pod| {
+            Some(written(WrittenKind::Start, full_name::<Pod>(&found.namespace, pods::name(pod)), pod.spec.as_ref()?))
+        });
+        let maps = maps.items.iter().map(|map| {
+            let name = map.metadata.name.as_deref().unwrap_or_default();
+            written(WrittenKind::Configuration, full_name::<ConfigMap>(&found.namespace, name), map)
+        });
+        pods.chain(maps).collect()
+    }
+
     async fn noted(&self, component: Component) -> Result<Vec<String>, KubeError> {
         let (found, list) = self.look(component).await?;
         let mut events = Vec::new();
@@ -16,6 +35,13 @@ impl Cluster {
         }
         events.sort_by_key(at);
         Ok(events.iter().map(|event| self.shown(&told(event))).collect())
+    }
+}
+
+fn written(kind: WrittenKind, name: String, object: &impl Serialize) -> Result<Written, KubeError> {
+    match serde_json::to_vec(object) {
+        Ok(text) => Ok(Written { kind, name, text: text.into() }),
+        Err(error) => Err(KubeError::Malformed { what: name, reason: error.to_string() }),
     }
 }
 
@@ -38,7 +64,7 @@ fn told(event: &Event) -> String {
     format!("{kind} {}{times}", pods::told(event.reason.as_deref(), event.message.as_deref()))
 }
 
-/// What is needed beside finding a component: for events, `list` of events; for memory, `list` of pods.metrics.k8s.io or `get` of
+/// What is needed beside finding a component: for what is written, `list` of configmaps; for events, `list` of events; for memory, `list` of pods.metrics.k8s.io or `get` of
 /// nodes/proxy; for disks, the latter.
 #[async_trait]
 impl Workloads for Cluster {
@@ -53,6 +79,10 @@ impl Workloads for Cluster {
                 PortError::Unsupported { reason: format!("nobody tells the memory of {component}: {reason}") }
             }
         })
+    }
+
+    async fn written(&self, component: Component) -> Result<Vec<Written>, PortError> {
+        Ok(self.written_down(component).await?)
     }
 
     async fn events(&self, component: Component) -> Result<Vec<String>, PortError> {

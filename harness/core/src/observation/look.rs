@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{Evidence, Question};
 use crate::{
     ports::{Component, Interface, Principal, Reader, StoreKeys, Tick, Usage},
+    secret::Form,
     signal::{Labels, Signal},
     stimulus::load::LoadPlan,
 };
@@ -250,6 +251,13 @@ pub enum Look {
         /// Key that the harness puts there to be listed, and removes again.
         probe: String,
     },
+    /// Where credentials of the stack can be read by others than their users.
+    Disclosures {
+        /// Whose configuration and start is read.
+        components: Vec<Component>,
+        /// In which form a credential that nobody uses is added to each text that is searched, where it is.
+        planted: Option<Form>,
+    },
     /// What each component's credentials open.
     Access {
         /// The components that own a bucket, each with the principal that is tried for it.
@@ -294,6 +302,7 @@ impl Look {
             | Self::Interface { .. }
             | Self::Stores { .. }
             | Self::Listings { .. }
+            | Self::Disclosures { .. }
             | Self::Access { .. } => Oracle::State,
         }
     }
@@ -389,6 +398,14 @@ pub const FOREIGN: &str = "foreign";
 /// The name of the fact that tells whether a program of others lists what is in `owner`'s bucket.
 pub fn listing_fact(owner: Component) -> String {
     format!("{owner}.listed")
+}
+
+/// The places where a component's credentials are looked for, by the last part of their facts' names.
+pub const DISCLOSURES: [&str; 3] = ["told", "start", "configuration"];
+
+/// The name of the fact that tells which credentials are in one of [`DISCLOSURES`] of `component`.
+pub fn disclosure_fact(component: Component, place: &str) -> String {
+    format!("{component}.{place}")
 }
 
 /// The name of the fact that tells whether `owner`'s credentials may do `operation` in `bucket`.

@@ -8,7 +8,8 @@ mod timed;
 
 pub use evidence::{Evidence, EvidenceKind, rfc3339};
 pub use look::{
-    AskedStore, Counted, FOREIGN, FOUND, Facts, Look, Observation, Oracle, Seen, isolation_fact, listing_fact,
+    AskedStore, Counted, DISCLOSURES, FOREIGN, FOUND, Facts, Look, Observation, Oracle, Seen, disclosure_fact,
+    isolation_fact, listing_fact,
 };
 pub use question::{Count, Question};
 pub use timed::{Flaw, Timed, Timings};

@@ -21,7 +21,7 @@ pub use push::{Push, PushAnswer, PushOutcome};
 pub use query::{Answer, Query, QueryRequest, TraceSource};
 pub use reader::{Listed, Reader};
 pub use tasks::Tasks;
-pub use workloads::{Container, Ended, Pod, Waiting, Workload, Workloads};
+pub use workloads::{Container, Ended, Pod, Waiting, Workload, Workloads, Written, WrittenKind};
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
 use async_trait::async_trait;
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::{Component, PortError};
@@ -78,6 +79,26 @@ pub struct Ended {
     pub exit_code: i32,
 }
 
+/// A text about how a component is run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    /// What it is.
+    pub kind: WrittenKind,
+    /// Which one: a pid, a file, the name of an object.
+    pub name: String,
+    /// The text, with whatever secrets are in it: to be searched, not to be kept.
+    pub text: Bytes,
+}
+
+/// What a text about a component is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum WrittenKind {
+    /// How its processes are started: a command line, a pod's specification.
+    Start,
+    /// How it is configured: a file, a ConfigMap.
+    Configuration,
+}
+
 /// Says how the orchestrator runs components. Targets without one say [`PortError::Unsupported`].
 #[async_trait]
 pub trait Workloads: Send + Sync {
@@ -86,6 +107,10 @@ pub trait Workloads: Send + Sync {
 
     /// Bytes of memory that each of its pods uses now and cannot give back (working set), by pod name.
     async fn working_set(&self, component: Component) -> Result<Vec<(String, u64)>, PortError>;
+
+    /// What is written down of how it is run and configured, where others than its user can read it. Not its environment. Targets without
+    /// an orchestrator have it too.
+    async fn written(&self, component: Component) -> Result<Vec<Written>, PortError>;
 
     /// What the orchestrator noted about the component's pods, oldest first: `Warning BackOff: …`.
     async fn events(&self, component: Component) -> Result<Vec<String>, PortError>;

@@ -7,7 +7,10 @@ use std::{
 use sha2::{Digest, Sha256};
 
 use super::{RecordError, Redactor};
-use crate::verdict::{Bodies, BodyError};
+use crate::{
+    secret::Searcher,
+    verdict::{Bodies, BodyError},
+};
 
 /// Bodies by the SHA-256 of their content, one file each. Writing the same body twice keeps one.
 #[derive(Debug, Clone)]
@@ -27,6 +30,11 @@ impl BodyStore {
     pub fn redacting(mut self, redactor: Redactor) -> Self {
         self.redactor = redactor;
         self
+    }
+
+    /// Finds what is taken out of what is kept.
+    pub(crate) fn searcher(&self) -> Searcher {
+        self.redactor.searcher()
     }
 
     /// Keeps `body`, without secrets, and returns the hash of what is kept, hex.

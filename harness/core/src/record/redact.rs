@@ -1,4 +1,6 @@
-use base64::{Engine, engine::general_purpose};
+use memchr::memmem;
+
+use crate::secret::{Needle, Searcher, needles};
 
 /// What stands where a secret stood.
 const MASK: &[u8] = b"[redacted]";
@@ -6,68 +8,40 @@ const MASK: &[u8] = b"[redacted]";
 /// Takes secrets out of everything that is recorded: by value, in every form in which one is likely to turn up.
 #[derive(Debug, Clone, Default)]
 pub struct Redactor {
-    /// Longest first, so that a form that contains another goes as a whole. Never printed: see the `Debug` of [`Hidden`].
-    needles: Vec<Hidden>,
-}
-
-#[derive(Clone, PartialEq, Eq)]
-struct Hidden(Vec<u8>);
-
-impl std::fmt::Debug for Hidden {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Hidden")
-    }
+    /// Longest first, so that a form that contains another goes as a whole.
+    needles: Vec<Needle>,
 }
 
 impl Redactor {
-    /// Knows `secrets`, raw, in base64 with and without padding, URL-encoded and escaped for JSON.
+    /// Knows `secrets`, raw, in base64, URL-encoded and escaped for JSON.
     pub fn new<'a>(secrets: impl IntoIterator<Item = &'a str>) -> Self {
-        let mut needles: Vec<Hidden> =
-            secrets.into_iter().filter(|secret| !secret.is_empty()).flat_map(forms).collect();
-        needles.sort_by_key(|needle| std::cmp::Reverse(needle.0.len()));
+        let mut needles: Vec<Needle> =
+            secrets.into_iter().filter(|secret| !secret.is_empty()).flat_map(needles).collect();
+        needles.sort_by_key(|needle| std::cmp::Reverse(needle.bytes().len()));
         needles.dedup();
         Self { needles }
     }
 
+    /// Finds what this takes out.
+    pub fn searcher(&self) -> Searcher {
+        Searcher::of(self.needles.clone())
+    }
+
     /// `bytes` without any secret; `None` where there was none, so that nothing needs to be copied.
     pub fn redact(&self, bytes: &[u8]) -> Option<Vec<u8>> {
-        let found = |bytes: &[u8], needle: &[u8]| bytes.windows(needle.len()).any(|window| window == needle);
-        let present: Vec<&Hidden> = self.needles.iter().filter(|needle| found(bytes, &needle.0)).collect();
+        let present = |needle: &&Needle| memmem::find(bytes, needle.bytes()).is_some();
+        let present: Vec<&Needle> = self.needles.iter().filter(present).collect();
         if present.is_empty() {
             return None;
         }
-        Some(present.into_iter().fold(bytes.to_vec(), |bytes, needle| replace(&bytes, &needle.0)))
+        Some(present.into_iter().fold(bytes.to_vec(), |bytes, needle| replace(&bytes, needle.bytes())))
     }
-}
-
-fn forms(secret: &str) -> Vec<Hidden> {
-    let url: String = secret
-        .bytes()
-        .map(|byte| match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
-            _ => format!("%{byte:02X}"),
-        })
-        .collect();
-    let json = serde_json::Value::from(secret).to_string();
-    let json = json.trim_matches('"').to_owned();
-    [
-        secret.to_owned(),
-        general_purpose::STANDARD.encode(secret),
-        general_purpose::STANDARD_NO_PAD.encode(secret),
-        general_purpose::URL_SAFE.encode(secret),
-        general_purpose::URL_SAFE_NO_PAD.encode(secret),
-        url,
-        json,
-    ]
-    .into_iter()
-    .map(|form| Hidden(form.into_bytes()))
-    .collect()
 }
 
 fn replace(bytes: &[u8], needle: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(bytes.len());
     let mut rest = bytes;
-    while let Some(position) = rest.windows(needle.len()).position(|window| window == needle) {
+    while let Some(position) = memmem::find(rest, needle) {
         let (before, from) = rest.split_at(position);
         out.extend_from_slice(before);
         out.extend_from_slice(MASK);
@@ -79,6 +53,8 @@ fn replace(bytes: &[u8], needle: &[u8]) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use base64::{Engine, engine::general_purpose};
+
     use super::*;
 
     const SECRET: &str = "s3cr/et+\"key\"";

@@ -4,6 +4,7 @@ use super::stimulus::append_line;
 use crate::{
     ports::Clock,
     record::{BodyStore, RecordError},
+    secret::Searcher,
 };
 
 /// Keeps the bodies of what a look saw.
@@ -30,6 +31,11 @@ impl<'a> Keeper<'a> {
             append_line(&mut body, record);
         }
         self.keep(&body)
+    }
+
+    /// Finds the stack's secrets, which nothing that is kept may have.
+    pub(super) fn searcher(&self) -> Searcher {
+        self.bodies.searcher()
     }
 
     /// Now, nanoseconds since the Unix epoch, for evidence.

@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use harness_core::ports::{
     Component, Cost, Lifecycle, LogLine, Logs, Meter, PortError, ProcessProof, Stop, StoreKeys, Usage, Workload,
-    Workloads,
+    Workloads, Written,
 };
 
 use super::Doors;
@@ -70,6 +70,10 @@ impl Workloads for ClusterStack {
 
     async fn working_set(&self, component: Component) -> Result<Vec<(String, u64)>, PortError> {
         self.cluster()?.working_set(component).await
+    }
+
+    async fn written(&self, component: Component) -> Result<Vec<Written>, PortError> {
+        self.cluster()?.written(component).await
     }
 
     async fn events(&self, component: Component) -> Result<Vec<String>, PortError> {

@@ -11,7 +11,7 @@ use harness_core::{
     poll::{Ended, Step, until},
     ports::{
         Clock, Component, Cost, Lifecycle, LogLine, Logs, Meter, PortError, ProcessProof, Stop, StoreKeys, Usage,
-        Workload, Workloads,
+        Workload, Workloads, Written,
     },
 };
 use testcontainers::{
@@ -649,6 +649,11 @@ impl Workloads for ContainersStack {
 
     async fn working_set(&self, _: Component) -> Result<Vec<(String, u64)>, PortError> {
         Err(no_orchestrator())
+    }
+
+    async fn written(&self, _: Component) -> Result<Vec<Written>, PortError> {
+        let reason = "what Docker keeps of its containers is not read".to_owned();
+        Err(PortError::Unsupported { reason })
     }
 
     async fn events(&self, _: Component) -> Result<Vec<String>, PortError> {

@@ -14,7 +14,7 @@ use harness_core::{
     poll::{Ended, Step, until},
     ports::{
         Clock, Component, Cost, Lifecycle, LogLine, Logs, Meter, PortError, ProcessProof, Stop, StoreKeys, Tick, Usage,
-        Workload, Workloads,
+        Workload, Workloads, Written, WrittenKind,
     },
 };
 use thiserror::Error;
@@ -24,7 +24,7 @@ use super::{
     control::{Answer, Request, ask},
     lease::{Ending, StarterLock, SupervisorLock},
     room::Room,
-    supervisor::clear,
+    supervisor::{clear, configuration_file},
 };
 use crate::targets::blueprint::{
     Credentials, CredentialsError, Event, KeyPair, Plan, Ports, PortsError, Profile, Program, Progress, READINESS,
@@ -535,6 +535,21 @@ impl Workloads for LocalStack {
 
     async fn working_set(&self, _: Component) -> Result<Vec<(String, u64)>, PortError> {
         Err(no_orchestrator())
+    }
+
+    async fn written(&self, component: Component) -> Result<Vec<Written>, PortError> {
+        let unread =
+            |target: String, error: &dyn std::error::Error| PortError::Unreachable { target, reason: causes(error) };
+        let state = self.fresh_state().map_err(|error| unread(component.to_string(), &error))?;
+        let pid = state.components.get(&component).and_then(|state| state.pid);
+        let command_line = pid.map(|pid| (WrittenKind::Start, PathBuf::from(format!("/proc/{pid}/cmdline"))));
+        let file = (WrittenKind::Configuration, configuration_file(&self.folder, component));
+        let read = |(kind, path): (WrittenKind, PathBuf)| {
+            let name = path.display().to_string();
+            let text = fs::read(&path).map_err(|error| unread(name.clone(), &error))?;
+            Ok(Written { kind, name, text: text.into() })
+        };
+        command_line.into_iter().chain([file]).map(read).collect()
     }
 
     async fn events(&self, _: Component) -> Result<Vec<String>, PortError> {

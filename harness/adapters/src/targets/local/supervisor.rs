@@ -61,6 +61,11 @@ const FILES: [&str; 5] = ["state.json", "state.json.new", "spec.json", "credenti
 /// Folders of a stack that go with it; logs are decided on apart.
 const FOLDERS: [&str; 3] = ["data", "config", "mc"];
 
+/// The file that a component of the stack in `folder` is configured by.
+pub(super) fn configuration_file(folder: &Path, component: Component) -> PathBuf {
+    folder.join("config").join(format!("{component}.yaml"))
+}
+
 /// Why a supervisor could not do its work.
 #[derive(Debug, Error)]
 pub enum SuperviseError {
@@ -474,7 +479,7 @@ impl Supervisor {
                 (arguments.to_vec(), environment)
             }
             Some(value) => {
-                let path = self.folder.join("config").join(format!("{component}.yaml"));
+                let path = configuration_file(&self.folder, component);
                 // JSON is YAML: the servers read what was parsed and changed, not what was written by hand.
                 fs::write(&path, format!("{value:#}"))
                     .map_err(|source| StartError::File { path: path.clone(), source })?;

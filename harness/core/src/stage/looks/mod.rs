@@ -3,6 +3,7 @@
 mod access;
 mod buckets;
 mod counts;
+mod disclosures;
 mod interfaces;
 mod load;
 mod logs;
@@ -115,6 +116,7 @@ impl Glass {
             Look::Listings { reader, owners, keys, probe } => {
                 readers::listings(&mut scene, reader, &owners, keys, &probe).await
             }
+            Look::Disclosures { components, planted } => disclosures::search(&mut scene, &components, planted).await,
             Look::Access { owners, buckets, probe } => access::probe(&mut scene, &owners, &buckets, &probe).await,
         };
         let received = ports.clock.now();
