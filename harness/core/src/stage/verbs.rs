@@ -1,7 +1,8 @@
 use std::{
+    collections::BTreeMap,
     ops::Range,
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -28,7 +29,7 @@ use crate::{
     stimulus::{Batch, Route},
     verdict::{
         BodyError, Control, Expectation, Finding, Halt, HaltKind, Judgement, NOT_UP, PredictedLatency, Prediction,
-        Rule, Verdict, judge, satisfied,
+        REPLACED, Rule, Verdict, judge, satisfied,
     },
 };
 
@@ -104,6 +105,8 @@ struct Inner {
     scenario: String,
     recorder: Recorder,
     entries: Mutex<Vec<Entry>>,
+    /// The processes that took records, as they were before the first push.
+    takers: Mutex<BTreeMap<Component, Vec<String>>>,
 }
 
 impl Stage {
@@ -117,7 +120,13 @@ impl Stage {
             context.ports.clock.now(),
         )?;
         Ok(Self {
-            inner: Arc::new(Inner { context, scenario: scenario.to_owned(), recorder, entries: Mutex::default() }),
+            inner: Arc::new(Inner {
+                context,
+                scenario: scenario.to_owned(),
+                recorder,
+                entries: Mutex::default(),
+                takers: Mutex::default(),
+            }),
         })
     }
 
@@ -219,6 +228,7 @@ impl Stage {
         if let Some(reason) = self.ports().push.missing(route) {
             return Err(StageError::blocked(reason));
         }
+        self.note_takers(owner_of(stimulus.signal)).await;
         let wanted = || stimulus.parts.iter().enumerate().filter(|(number, _)| parts.contains(number));
         self.progress(format!("pushes {} records", wanted().map(|(_, part)| part.batch.len()).sum::<usize>()))?;
         for (number, part) in wanted() {
@@ -647,10 +657,46 @@ impl Stage {
     /// Keeps what the component complained about, where it did, and why it is not up, where it is not.
     pub(super) async fn complaints(&self, clause: &ClauseId, component: Component) -> Result<(), StageError> {
         let mut lines = self.ports().logs.problems(component, PROBLEM_LINES).await;
+        lines.extend(self.replaced_taker(component).await.map(|text| LogLine { component, text }));
         if let Some(reason) = self.ports().lifecycle.failure(component).await {
             lines.push(LogLine { component, text: format!("{NOT_UP}{reason}") });
         }
         if lines.is_empty() { Ok(()) } else { self.record(Event::Complained { clause: clause.clone(), lines }) }
+    }
+
+    /// Remembers which processes of `component` take records from now on.
+    async fn note_takers(&self, component: Component) {
+        if !self.takers().contains_key(&component) {
+            let processes = self.processes(component).await;
+            self.takers().insert(component, processes);
+        }
+    }
+
+    /// That other processes than those that took records run now, where it is so and told.
+    async fn replaced_taker(&self, component: Component) -> Option<String> {
+        let before = self.takers().get(&component).cloned().filter(|before| !before.is_empty())?;
+        let now = self.processes(component).await;
+        (before != now).then(|| {
+            let now = if now.is_empty() { "none".to_owned() } else { now.join(", ") };
+            format!("{REPLACED}{}, now {now}", before.join(", "))
+        })
+    }
+
+    /// The processes or pods of `component`, as whoever runs them names them; empty where nobody tells. A pod that has ended tells why.
+    async fn processes(&self, component: Component) -> Vec<String> {
+        if let Ok(workload) = self.ports().workloads.workload(component).await {
+            let pods = workload.pods.into_iter().map(|pod| match pod.reason {
+                Some(reason) => format!("pod {} ({reason})", pod.name),
+                None => format!("pod {}", pod.name),
+            });
+            return pods.collect();
+        }
+        let used = self.ports().meter.usage(component).await.unwrap_or_default();
+        used.into_iter().map(|usage| usage.process).collect()
+    }
+
+    fn takers(&self) -> MutexGuard<'_, BTreeMap<Component, Vec<String>>> {
+        self.inner.takers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Records that a component was stopped or started, or what it complained about where it would not.

@@ -13,7 +13,7 @@ pub use compare::{Bodies, BodyError, Memory};
 pub use expectation::{
     Case, Check, Control, Expectation, Halt, HaltKind, LatencyExpectation, OfferedLoad, Prediction, Rule,
 };
-pub use judge::{NOT_UP, judge, satisfied};
+pub use judge::{NOT_UP, REPLACED, judge, satisfied};
 pub use latency::{COMPLETE, ResponseTimes, Tally};
 
 use std::fmt;

@@ -476,6 +476,15 @@ fn what_is_not_there_at_the_bound_fails_and_every_rule_is_named() {
             &["missing", "bucket", "log", "in time"],
         ),
         (
+            "the process that took the records is gone",
+            |scene| {
+                scene.complained(&format!("{REPLACED}pid 1, now pid 2"));
+                scene.look(Oracle::Objects, 311.0, &[]);
+            },
+            Verdict::Fail,
+            &["missing", "process", "in time"],
+        ),
+        (
             "a push of which nothing is known, and nothing found",
             |scene| {
                 scene.pushed(0, 3, false, Some(PushOutcome::Unknown { reason: "time-out".into() }));
