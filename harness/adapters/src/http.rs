@@ -29,6 +29,14 @@ pub fn client() -> Result<Client, PortError> {
     built(Client::builder())
 }
 
+/// The same, taking certificates of `authority` alone, where there is one.
+pub(crate) fn client_trusting(authority: Option<&Authority>) -> Result<Client, PortError> {
+    let Some(authority) = authority else { return client() };
+    let certificates = Certificate::from_pem_bundle(authority.pem())
+        .map_err(|error| PortError::Unsupported { reason: format!("no certificate authority: {}", causes(&error)) })?;
+    built(Client::builder().tls_certs_only(certificates))
+}
+
 fn built(builder: ClientBuilder) -> Result<Client, PortError> {
     builder
         .connect_timeout(CONNECT_TIMEOUT)
@@ -98,11 +106,7 @@ impl Http {
 
     /// A client of its own that takes certificates of `authority` alone, where there is one.
     pub fn trusting(authority: Option<&Authority>, clock: Arc<dyn Clock>) -> Result<Self, PortError> {
-        let Some(authority) = authority else { return Self::new(clock) };
-        let certificates = Certificate::from_pem_bundle(authority.pem()).map_err(|error| PortError::Unsupported {
-            reason: format!("no certificate authority: {}", causes(&error)),
-        })?;
-        Ok(Self { client: built(Client::builder().tls_certs_only(certificates))?, carrier: None, clock })
+        Ok(Self { client: client_trusting(authority)?, carrier: None, clock })
     }
 
     /// The clock that exchanges are timed by.

@@ -412,11 +412,12 @@ fn ports(
     let mut principals = BTreeMap::from([(Principal::Harness, keys_of(&stack, Component::Minio))]);
     principals.extend(BUCKETS.iter().map(|(_, owner)| (Principal::Component(*owner), keys_of(&stack, *owner))));
     let refused = |error: harness_core::ports::PortError| CliError::SetUp(error.to_string());
-    let store = S3::new(&store, REGION, None, principals)
+    let authority = stack.authority();
+    let store = S3::new(&store, REGION, authority, principals)
         .map_err(refused)?
         .read_by(&clients)
         .keeping_incomplete_uploads(state.incomplete_upload_expiry.clone());
-    let interfaces = StackInterfaces::new(rows.clone(), None, Arc::clone(&clock)).map_err(refused)?;
+    let interfaces = StackInterfaces::new(rows.clone(), authority, Arc::clone(&clock)).map_err(refused)?;
     Ok(Ports {
         push: Arc::new(StackPush::new(&endpoints, clients, Arc::clone(&clock)).map_err(refused)?),
         query: Arc::new(StackQuery::new(&endpoints, rows, Arc::clone(&clock)).map_err(refused)?),
@@ -452,7 +453,7 @@ pub(super) async fn local_store(object: &str, folders: &Folders) -> Result<S3, C
         .ok_or_else(|| CliError::SetUp(format!("{object} is in the store of a stack, and none is up")))?;
     let endpoint = stack.state().endpoint(Role::S3).unwrap_or_default();
     let principals = BTreeMap::from([(Principal::Harness, keys_of(&stack, Component::Minio))]);
-    S3::new(endpoint, REGION, None, principals).map_err(|error| CliError::SetUp(error.to_string()))
+    S3::new(endpoint, REGION, stack.authority(), principals).map_err(|error| CliError::SetUp(error.to_string()))
 }
 
 fn keys_of(stack: &LocalStack, component: Component) -> Keys {

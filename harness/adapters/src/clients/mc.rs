@@ -2,7 +2,7 @@
 
 use std::{
     ffi::OsString,
-    fs,
+    fs, io,
     path::{Path, PathBuf},
     process::Stdio,
 };
@@ -70,7 +70,9 @@ impl Mc {
         let target = format!("mc ls {bucket}/{prefix} at {}", self.endpoint);
         let failed = |reason: String| PortError::Unreachable { target: target.clone(), reason };
         let folder = tempfile::tempdir().map_err(|error| failed(format!("a folder for it: {error}")))?;
-        self.trust(folder.path()).map_err(|error| failed(format!("a folder for it: {error}")))?;
+        if let Some(authority) = &self.authority {
+            trust(folder.path(), authority).map_err(|error| failed(format!("a folder for it: {error}")))?;
+        }
         let program: Vec<OsString> = [
             self.program.as_os_str().to_owned(),
             "--config-dir".into(),
@@ -102,14 +104,13 @@ impl Mc {
             Err(Refusal { denied: false, reason }) => Err(failed(reason)),
         }
     }
+}
 
-    /// Lays the authority where the program looks for more than the system knows.
-    fn trust(&self, folder: &Path) -> std::io::Result<()> {
-        let Some(authority) = &self.authority else { return Ok(()) };
-        let certificates = folder.join("certs").join("CAs");
-        fs::create_dir_all(&certificates)?;
-        fs::write(certificates.join("authority.crt"), authority.pem())
-    }
+/// Lays `authority` where the program, whose own files are in `folder`, looks for more than the system knows.
+pub(crate) fn trust(folder: &Path, authority: &Authority) -> io::Result<()> {
+    let certificates = folder.join("certs").join("CAs");
+    fs::create_dir_all(&certificates)?;
+    fs::write(certificates.join("authority.crt"), authority.pem())
 }
 
 /// Why there is no listing.

@@ -99,20 +99,7 @@ impl Credentials {
         let path = folder.join("credentials.json");
         let text =
             serde_json::to_vec(self).map_err(|source| CredentialsError::Malformed { path: path.clone(), source })?;
-        // A file that exists keeps its mode: begin with none.
-        match fs::remove_file(&path) {
-            Err(source) if source.kind() != io::ErrorKind::NotFound => {
-                return Err(CredentialsError::File { path, source });
-            }
-            _ => {}
-        }
-        fs::File::options()
-            .create_new(true)
-            .write(true)
-            .mode(0o600)
-            .open(&path)
-            .and_then(|mut file| file.write_all(&text))
-            .map_err(|source| CredentialsError::File { path, source })
+        write_for_its_user(&path, &text).map_err(|source| CredentialsError::File { path, source })
     }
 
     /// The keys of the stack in `folder`.
@@ -121,6 +108,16 @@ impl Credentials {
         let text = fs::read(&path).map_err(|source| CredentialsError::File { path: path.clone(), source })?;
         serde_json::from_slice(&text).map_err(|source| CredentialsError::Malformed { path, source })
     }
+}
+
+/// Writes a file that nobody but its user may read.
+pub(in crate::targets) fn write_for_its_user(path: &Path, text: &[u8]) -> io::Result<()> {
+    // A file that exists keeps its mode: begin with none.
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    fs::File::options().create_new(true).write(true).mode(0o600).open(path)?.write_all(text)
 }
 
 #[cfg(test)]

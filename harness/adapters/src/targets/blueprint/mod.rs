@@ -3,6 +3,7 @@
 
 mod buckets;
 mod build;
+mod certificates;
 mod credentials;
 mod gateway;
 mod images;
@@ -32,10 +33,12 @@ pub use role::{Role, UnknownRole};
 pub(in crate::targets) use {
     buckets::{ALIAS, BUCKETS, Maker, Mc, POLICY},
     build::remove_folder,
+    certificates::Certificates,
+    credentials::write_for_its_user,
     gateway::{Upstream, Upstreams, serve_grpc, serve_http},
     images::{Made, RUN, Recipe, make, references, versions, words},
     log::{end_of, is_error},
-    overrides::{go_memory_limit, nearest, whose_keys},
+    overrides::{go_memory_limit, nearest, store_speaks_tls, whose_keys},
     path::in_path,
     places::{Ports, PortsError, Socket, listen},
     ready::{Asker, READINESS, needs, readiness},

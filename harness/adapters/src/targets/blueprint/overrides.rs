@@ -11,7 +11,7 @@ use thiserror::Error;
 /// One change to the stack's configuration, as written: `loki.ingester.chunk_idle_period=10m` (all Loki processes),
 /// `loki-write.target=all` (one process), `buckets.loki-chunks.versioning=suspended`, `tempo.credentials=mimir` (another
 /// component's S3 keys; `minio` stands for the keys that open everything), `tempo.go-memory-limit=off` (what the runtime of Go is told of
-/// its limit).
+/// its limit), `minio.tls=off` (a store that speaks plain HTTP).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Override {
@@ -27,6 +27,8 @@ pub(in crate::targets) enum Change {
     Credentials { components: Vec<Component>, of: Component },
     /// What the runtime of `components` is told of its memory limit (Go's `GOMEMLIMIT`).
     GoMemoryLimit { components: Vec<Component>, limit: String },
+    /// Whether the store speaks HTTPS.
+    StoreTls { on: bool },
     /// The versioning state of `bucket`.
     Versioning { bucket: String, state: Versioning },
 }
@@ -138,6 +140,11 @@ impl FromStr for Override {
                 }
                 Change::Credentials { components, of }
             }
+            ("minio", [setting]) if setting == "tls" => match written {
+                "on" => Change::StoreTls { on: true },
+                "off" => Change::StoreTls { on: false },
+                _ => return Err(bad("the store's TLS is on or off")),
+            },
             (name, [setting]) if setting == "go-memory-limit" => {
                 let components = components(text, name)?;
                 let is_mebibytes = written.strip_suffix("MiB").is_some_and(|number| number.parse::<u32>().is_ok());
@@ -174,6 +181,15 @@ pub(in crate::targets) fn whose_keys(component: Component, overrides: &[Override
             _ => None,
         })
         .unwrap_or(component)
+}
+
+/// Whether the store speaks HTTPS under `overrides`: it does unless a change says otherwise, the last one.
+pub(in crate::targets) fn store_speaks_tls(overrides: &[Override]) -> bool {
+    let told = overrides.iter().rev().find_map(|change| match &change.change {
+        Change::StoreTls { on } => Some(*on),
+        _ => None,
+    });
+    told.unwrap_or(true)
 }
 
 /// What the runtime of `component` is told of its memory limit, as `GOMEMLIMIT` has it: four fifths of the design's limit, for the rest

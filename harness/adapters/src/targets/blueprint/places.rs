@@ -42,6 +42,8 @@ pub enum PortsError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::targets) struct Ports {
     components: BTreeMap<(Component, Socket), u16>,
+    /// Whether the store speaks HTTPS.
+    store_tls: bool,
 }
 
 fn sockets(component: Component) -> &'static [Socket] {
@@ -74,9 +76,13 @@ pub(in crate::targets) fn listen(design: Option<u16>, owner: &str) -> Result<Tcp
 }
 
 impl Ports {
-    /// Free ports for `components`.
-    pub(in crate::targets) fn find(components: &[Component], design_ports: bool) -> Result<Self, PortsError> {
-        let mut ports = Self { components: BTreeMap::new() };
+    /// Free ports for `components`, where the store speaks HTTPS or does not.
+    pub(in crate::targets) fn find(
+        components: &[Component],
+        design_ports: bool,
+        store_tls: bool,
+    ) -> Result<Self, PortsError> {
+        let mut ports = Self { components: BTreeMap::new(), store_tls };
         for &component in components {
             for &socket in sockets(component) {
                 let design = by_design(component, socket).filter(|_| design_ports);
@@ -115,7 +121,11 @@ impl Ports {
 
     /// Base URL of the HTTP server of `component`.
     pub(in crate::targets) fn admin(&self, component: Component) -> String {
-        format!("http://{}", self.address(component, Socket::Http))
+        format!("{}://{}", self.scheme(component), self.address(component, Socket::Http))
+    }
+
+    fn scheme(&self, component: Component) -> &'static str {
+        if component == Component::Minio && self.store_tls { "https" } else { "http" }
     }
 
     /// Where `component` runs, with its data below `data`.
@@ -134,7 +144,7 @@ impl Ports {
             },
             loki_gossip: gossip.into_iter().map(|component| place(component, Socket::Gossip)).collect(),
             loki_backend: place(Component::LokiBackend, Socket::Http),
-            store: Store { endpoint: place(Component::Minio, Socket::Http), tls: false },
+            store: Store { endpoint: place(Component::Minio, Socket::Http), tls: self.store_tls },
             data: data.join(component.name()).to_string_lossy().into_owned(),
         }
     }
@@ -157,7 +167,9 @@ impl Ports {
         places
             .into_iter()
             .filter(|(_, component, socket)| self.components.contains_key(&(*component, *socket)))
-            .map(|(role, component, socket)| (role, format!("http://{}", self.address(component, socket))))
+            .map(|(role, component, socket)| {
+                (role, format!("{}://{}", self.scheme(component), self.address(component, socket)))
+            })
             .collect()
     }
 }
@@ -168,7 +180,7 @@ mod tests {
 
     #[test]
     fn ports_are_free_and_differ() {
-        let mut ports = Ports::find(&Component::ALL, false).unwrap();
+        let mut ports = Ports::find(&Component::ALL, false, true).unwrap();
         let distinct: BTreeSet<u16> = ports.components.values().copied().collect();
         assert_eq!(distinct.len(), ports.components.len());
         let before = ports.clone();
@@ -187,7 +199,7 @@ mod tests {
 
     #[test]
     fn only_what_runs_has_an_endpoint() {
-        let ports = Ports::find(&[Component::Minio, Component::Mimir], false).unwrap();
+        let ports = Ports::find(&[Component::Minio, Component::Mimir], false, true).unwrap();
         assert_eq!(ports.endpoints().into_keys().collect::<Vec<_>>(), [Role::Mimir, Role::S3]);
     }
 }

@@ -1,13 +1,12 @@
 use std::time::Duration;
 
-use bytes::Bytes;
-use harness_core::{poll::Schedule, ports::Component};
-use http_body_util::Empty;
-use hyper::Uri;
-use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
-    rt::TokioExecutor,
+use harness_core::{
+    poll::Schedule,
+    ports::{Component, PortError},
 };
+use reqwest::{Client, StatusCode};
+
+use crate::{http, trust::Authority};
 
 /// How often a server that starts is asked whether it is ready, and a stack whether it is up or gone. Loki logs a line each time
 /// that it is not ready.
@@ -29,19 +28,19 @@ pub(in crate::targets) fn needs(component: Component) -> Option<Component> {
 /// Asks servers whether they are ready.
 #[derive(Debug, Clone)]
 pub(in crate::targets) struct Asker {
-    client: Client<HttpConnector, Empty<Bytes>>,
+    client: Client,
 }
 
 impl Asker {
-    pub(in crate::targets) fn new() -> Self {
-        Self { client: Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build_http() }
+    /// One that takes certificates of `authority`, where there is one.
+    pub(in crate::targets) fn trusting(authority: Option<&Authority>) -> Result<Self, PortError> {
+        Ok(Self { client: http::client_trusting(authority)? })
     }
 
     /// Whether `url` answers 200.
     pub(in crate::targets) async fn answers(&self, url: &str) -> bool {
-        let Ok(uri) = url.parse::<Uri>() else { return false };
-        match tokio::time::timeout(ANSWER, self.client.get(uri)).await {
-            Ok(Ok(answer)) => answer.status() == hyper::StatusCode::OK,
+        match tokio::time::timeout(ANSWER, self.client.get(url).send()).await {
+            Ok(Ok(answer)) => answer.status() == StatusCode::OK,
             Ok(Err(_)) | Err(_) => false,
         }
     }

@@ -1,6 +1,6 @@
 use std::{io, path::PathBuf};
 
-use harness_core::ports::Component;
+use harness_core::ports::{Component, PortError};
 use thiserror::Error;
 
 use crate::targets::{
@@ -48,6 +48,9 @@ pub enum ContainersError {
         /// What it said.
         said: String,
     },
+    /// The client that asks whether servers are ready.
+    #[error(transparent)]
+    Client(#[from] PortError),
     /// The object store.
     #[error("the object store did not start: {0}")]
     Store(Failure),

@@ -152,10 +152,10 @@ impl ContainersStack {
         }
         let inner = Inner {
             engine,
-            asker: Asker::new(),
+            asker: Asker::trusting(None)?,
             layout: Layout { run: owner.name.clone(), ..layout },
             credentials,
-            ports: Mutex::new(Ports::find(&components, spec.design_ports)?),
+            ports: Mutex::new(Ports::find(&components, spec.design_ports, false)?),
             members: components.iter().map(|&component| (component, Turn::default())).collect(),
             asked: Arc::new(Semaphore::new(AT_ONCE as usize)),
             clock: Arc::clone(&clock),

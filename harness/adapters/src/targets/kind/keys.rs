@@ -3,8 +3,8 @@ use std::collections::BTreeMap;
 use k8s_openapi::{ByteString, api::core::v1::Secret};
 use kube::{Api, Client, api::ObjectMeta};
 
-use super::{KindError, apply::Cluster, certificates::Certificates};
-use crate::targets::blueprint::{Credentials, KeyPair, Program};
+use super::{KindError, apply::Cluster};
+use crate::targets::blueprint::{Certificates, Credentials, KeyPair, Program};
 
 /// A secret by where it is.
 #[derive(Debug, Clone, Copy)]
@@ -23,6 +23,9 @@ const PROGRAMS: [(Program, Place, &str, &str); 3] = [
     (Program::Tempo, Place { namespace: "monitoring", name: "tempo-s3-secret" }, WITHOUT_SCHEME, "tempo-traces"),
     (Program::Mimir, Place { namespace: "monitoring", name: "mimir-s3-secret" }, WITHOUT_SCHEME, "mimir-blocks"),
 ];
+
+/// The names under which the store is reached: inside the cluster, and through a port-forward.
+const NAMES: [&str; 4] = ["minio.minio.svc", "minio.minio.svc.cluster.local", "localhost", "127.0.0.1"];
 
 const WITH_SCHEME: &str = "https://minio.minio.svc:443";
 const WITHOUT_SCHEME: &str = "minio.minio.svc:443";
@@ -56,7 +59,7 @@ impl Keys {
             (Some(authority), Some(server), Some(key)) => {
                 Certificates { authority: authority.clone(), server: server.clone(), server_key: key.clone() }
             }
-            _ => Certificates::make()?,
+            _ => Certificates::make(&NAMES)?,
         };
         Ok(Self { credentials, harness, certificates })
     }
@@ -160,7 +163,7 @@ mod tests {
         let keys = Keys {
             credentials: Credentials::random().unwrap(),
             harness: KeyPair::random("harness").unwrap(),
-            certificates: Certificates::make().unwrap(),
+            certificates: Certificates::make(&NAMES).unwrap(),
         };
         let secrets = keys.secrets();
         let of = |name: &str| {

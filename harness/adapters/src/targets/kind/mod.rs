@@ -7,7 +7,6 @@
 //! ```
 
 mod apply;
-mod certificates;
 mod cluster;
 mod error;
 mod gateway;

@@ -8,7 +8,10 @@ use std::{
     time::Duration,
 };
 
-use crate::{causes, meter, process};
+use crate::{
+    causes, meter, process,
+    trust::{Authority, AuthorityError},
+};
 use async_trait::async_trait;
 use harness_core::{
     poll::{Ended, Step, until},
@@ -28,7 +31,7 @@ use super::{
 };
 use crate::targets::blueprint::{
     Credentials, CredentialsError, Event, KeyPair, Plan, Ports, PortsError, Profile, Program, Progress, READINESS,
-    RenderError, configuration, is_problem, last, redact, whose_keys,
+    RenderError, configuration, is_problem, last, redact, store_speaks_tls, whose_keys,
 };
 
 /// How long a stack may take to come up: 120 seconds for a component that does not become ready, and what comes before.
@@ -49,6 +52,9 @@ pub struct Starter {
 /// Why there is no stack, or not the wanted one.
 #[derive(Debug, Error)]
 pub enum UpError {
+    /// The store's certificate cannot be checked.
+    #[error(transparent)]
+    Authority(#[from] AuthorityError),
     /// Another stack runs there.
     #[error(
         "another stack (profile {profile}, {overrides} overrides) runs in {folder}: take it down first (lgtm-verify stack down)"
@@ -135,6 +141,7 @@ pub struct LocalStack {
     folder: PathBuf,
     state: StackState,
     credentials: Credentials,
+    authority: Option<Authority>,
     _lease: Lease,
 }
 
@@ -206,10 +213,11 @@ pub async fn up(
         Ended::Ready(state) => {
             let state = state?;
             let credentials = Credentials::load(folder)?;
+            let authority = state.authority.as_deref().map(Authority::from_pem).transpose()?;
             if let Some(started) = &mut started {
                 started.came_up = true;
             }
-            Ok(LocalStack { folder: folder.to_owned(), state, credentials, _lease: lease })
+            Ok(LocalStack { folder: folder.to_owned(), state, credentials, authority, _lease: lease })
         }
         Ended::TimedOut(_) | Ended::Never(_) => {
             Err(UpError::TooLong { folder: folder.to_owned(), seconds: UP_LIMIT.as_secs() })
@@ -220,7 +228,7 @@ pub async fn up(
 /// Everything that can be wrong with a wish is found before anything starts.
 fn check(spec: &StackSpec, folder: &Path) -> Result<(), UpError> {
     let components = spec.selection.components();
-    let ports = Ports::find(&components, false).map_err(no_ports)?;
+    let ports = Ports::find(&components, false, store_speaks_tls(&spec.overrides)).map_err(no_ports)?;
     for component in components {
         let program = Program::of(component);
         spec.program(component, program)?;
@@ -401,7 +409,8 @@ impl LocalStack {
             None => Ok(None),
             Some(state) => {
                 let credentials = Credentials::load(folder)?;
-                Ok(Some(Self { folder: folder.to_owned(), state, credentials, _lease: lease }))
+                let authority = state.authority.as_deref().map(Authority::from_pem).transpose()?;
+                Ok(Some(Self { folder: folder.to_owned(), state, credentials, authority, _lease: lease }))
             }
         }
     }
@@ -420,6 +429,11 @@ impl LocalStack {
     /// The stack as it stands.
     pub fn fresh_state(&self) -> Result<StackState, UpError> {
         Ok(StackState::load(&self.folder)?.unwrap_or_else(|| self.state.clone()))
+    }
+
+    /// Whose certificate the object store shows, where it speaks HTTPS.
+    pub fn authority(&self) -> Option<&Authority> {
+        self.authority.as_ref()
     }
 
     /// The keys that `component` runs with, which an override may have made another component's; the object store's own for
@@ -664,6 +678,7 @@ mod tests {
             spec_digest: "0".into(),
             supervisor: 1,
             endpoints: Default::default(),
+            authority: None,
             incomplete_upload_expiry: None,
             components: Default::default(),
             failure: None,
@@ -688,6 +703,7 @@ mod tests {
             spec_digest: "0".into(),
             supervisor: 1,
             endpoints: Default::default(),
+            authority: None,
             incomplete_upload_expiry: None,
             components: Default::default(),
             failure: None,

@@ -11,8 +11,8 @@ use crate::targets::blueprint::{ALIAS, KeyPair, Mc};
 /// MinIO's client as a process of this machine.
 pub(super) struct LocalMc<'a> {
     pub(super) program: &'a Path,
-    /// `host:port` of the store.
-    pub(super) store: String,
+    /// Where the store is: `https://host:port`.
+    pub(super) store: &'a str,
     pub(super) root: &'a KeyPair,
     /// A folder for the client's own files.
     pub(super) folder: PathBuf,
@@ -21,7 +21,8 @@ pub(super) struct LocalMc<'a> {
 #[async_trait]
 impl Mc for LocalMc<'_> {
     async fn run(&self, arguments: &[String], input: Option<&str>) -> Result<String, String> {
-        let host = format!("http://{}:{}@{}", self.root.access_key_id, self.root.secret_access_key, self.store);
+        let (scheme, place) = self.store.split_once("://").unwrap_or(("http", self.store));
+        let host = format!("{scheme}://{}:{}@{place}", self.root.access_key_id, self.root.secret_access_key);
         let mut child = Command::new(self.program)
             .arg("--config-dir")
             .arg(&self.folder)

@@ -92,6 +92,8 @@ pub struct StackState {
     pub endpoints: BTreeMap<Role, String>,
     /// Its components.
     pub components: BTreeMap<Component, ComponentState>,
+    /// Whose certificate the object store shows, as PEM; `None` where it speaks plain HTTP.
+    pub authority: Option<String>,
     /// How long the object store keeps incomplete uploads, as it says itself.
     pub incomplete_upload_expiry: Option<String>,
     /// Why there is none, where [`StackPhase::Failed`].
@@ -182,6 +184,7 @@ mod tests {
                     ready_after_s: None,
                 },
             )]),
+            authority: None,
             incomplete_upload_expiry: None,
             failure: None,
         };

@@ -10,7 +10,7 @@ use std::{
 use crate::causes;
 use harness_core::{
     poll::{Ended, Step, until},
-    ports::{Clock, Component, ProcessProof, Stop},
+    ports::{Clock, Component, PortError, ProcessProof, Stop},
 };
 use serde_json::Value;
 use thiserror::Error;
@@ -29,12 +29,14 @@ use super::{
 };
 use crate::{
     SystemClock,
+    clients::trust,
     process::{self, ProcessError},
     targets::blueprint::{
-        Asker, BucketsError, Credentials, CredentialsError, Maker, Plan, Ports, PortsError, Program, READINESS,
-        RenderError, Role, Socket, Upstream, Upstreams, configuration, go_memory_limit, last, listen, needs, redact,
-        remove_folder, serve_grpc, serve_http, whose_keys,
+        Asker, BucketsError, Certificates, Credentials, CredentialsError, Maker, Plan, Ports, PortsError, Program,
+        READINESS, RenderError, Role, Socket, Upstream, Upstreams, configuration, go_memory_limit, last, listen, needs,
+        redact, remove_folder, serve_grpc, serve_http, store_speaks_tls, whose_keys, write_for_its_user,
     },
+    trust::{Authority, AuthorityError},
 };
 
 /// How long a component may take until it is ready. Mimir gives up on a store that refuses it after some 85 seconds.
@@ -56,10 +58,19 @@ const LEASE_INTERVAL: Duration = Duration::from_secs(1);
 const FAILURE_LINES: usize = 20;
 
 /// Files of a stack that go with it.
-const FILES: [&str; 5] = ["state.json", "state.json.new", "spec.json", "credentials.json", control::SOCKET];
+const FILES: [&str; 6] = ["state.json", "state.json.new", "spec.json", "credentials.json", AUTHORITY, control::SOCKET];
 
 /// Folders of a stack that go with it; logs are decided on apart.
-const FOLDERS: [&str; 3] = ["data", "config", "mc"];
+const FOLDERS: [&str; 4] = ["data", "config", "mc", CERTIFICATES];
+
+/// Whose certificates the stack's processes take: the file that Go is told of.
+const AUTHORITY: &str = "authority.crt";
+
+/// What the store shows, by the names that MinIO gives the files.
+const CERTIFICATES: &str = "certificates";
+
+/// The names under which the store is reached.
+const STORE_NAMES: [&str; 2] = ["127.0.0.1", "localhost"];
 
 /// The file that a component of the stack in `folder` is configured by.
 pub(super) fn configuration_file(folder: &Path, component: Component) -> PathBuf {
@@ -95,6 +106,15 @@ pub enum SuperviseError {
     /// A configuration.
     #[error(transparent)]
     Render(#[from] RenderError),
+    /// The store's certificates.
+    #[error("no certificates for the store")]
+    Certificates(#[source] rcgen::Error),
+    /// How the store's certificate is checked.
+    #[error(transparent)]
+    Trust(#[from] AuthorityError),
+    /// The client that asks whether servers are ready.
+    #[error(transparent)]
+    Client(#[from] PortError),
     /// The runtime or its signal handlers.
     #[error("the supervisor cannot run")]
     Runtime(#[source] io::Error),
@@ -162,6 +182,8 @@ struct Supervisor {
     clock: SystemClock,
     asker: Asker,
     credentials: Credentials,
+    /// Whose certificate the store shows, where it speaks HTTPS.
+    authority: Option<Authority>,
     ports: Mutex<Ports>,
     state: Mutex<StackState>,
     members: Mutex<BTreeMap<Component, Member>>,
@@ -209,6 +231,10 @@ async fn run(folder: &Path, spec: StackSpec, clock: SystemClock) -> Result<(), S
     }
     let credentials = Credentials::random()?;
     credentials.save(folder)?;
+    let authority = match store_speaks_tls(&spec.overrides) {
+        true => Some(certify_store(folder)?),
+        false => None,
+    };
 
     let components = spec.selection.components();
     let mut state = StackState {
@@ -219,11 +245,12 @@ async fn run(folder: &Path, spec: StackSpec, clock: SystemClock) -> Result<(), S
         supervisor: std::process::id(),
         endpoints: BTreeMap::new(),
         components: BTreeMap::new(),
+        authority: authority.as_ref().map(|authority| String::from_utf8_lossy(authority.pem()).into_owned()),
         incomplete_upload_expiry: None,
         failure: None,
     };
     state.save(folder)?;
-    let ports = match Ports::find(&components, spec.design_ports) {
+    let ports = match Ports::find(&components, spec.design_ports, authority.is_some()) {
         Ok(ports) => ports,
         Err(error) => {
             state.phase = StackPhase::Failed;
@@ -257,8 +284,9 @@ async fn run(folder: &Path, spec: StackSpec, clock: SystemClock) -> Result<(), S
     let supervisor = Arc::new(Supervisor {
         folder: folder.to_owned(),
         clock,
-        asker: Asker::new(),
+        asker: Asker::trusting(authority.as_ref())?,
         credentials,
+        authority,
         ports: Mutex::new(ports),
         state: Mutex::new(state),
         members: Mutex::new(components.iter().map(|&component| (component, Member::default())).collect()),
@@ -301,6 +329,19 @@ async fn run(folder: &Path, spec: StackSpec, clock: SystemClock) -> Result<(), S
         _ = interrupt.recv() => true,
     };
     supervisor.end(keep_logs).await
+}
+
+/// Makes the store's certificate, and the files by which MinIO shows it and everybody else checks it.
+fn certify_store(folder: &Path) -> Result<Authority, SuperviseError> {
+    let made = Certificates::make(&STORE_NAMES).map_err(SuperviseError::Certificates)?;
+    let certificates = folder.join(CERTIFICATES);
+    let key = certificates.join("private.key");
+    fs::create_dir_all(&certificates).map_err(|source| file_error(&certificates, source))?;
+    write_for_its_user(&key, made.server_key.as_bytes()).map_err(|source| file_error(&key, source))?;
+    for (path, text) in [(certificates.join("public.crt"), &made.server), (folder.join(AUTHORITY), &made.authority)] {
+        fs::write(&path, text).map_err(|source| file_error(&path, source))?;
+    }
+    Ok(Authority::from_pem(made.authority)?)
 }
 
 /// Removes what a stack leaves in `folder`; locks stay, for others may hold them.
@@ -359,11 +400,14 @@ impl Supervisor {
         if let Some(failure) = self.phase(Component::Minio).and_then(|state| state.failure) {
             return Err(StackError::Store(failure));
         }
-        let store = lock(&self.ports).address(Component::Minio, Socket::Http).to_string();
+        let store = lock(&self.ports).admin(Component::Minio);
         let program = self.spec.program(Component::Minio, Program::Mc).map_err(StartError::from)?;
         let folder = self.folder.join("mc");
         fs::create_dir_all(&folder).map_err(|source| StartError::File { path: folder.clone(), source })?;
-        let mc = LocalMc { program, store, root: &self.credentials.root, folder };
+        if let Some(authority) = &self.authority {
+            trust(&folder, authority).map_err(|source| StartError::File { path: folder.clone(), source })?;
+        }
+        let mc = LocalMc { program, store: &store, root: &self.credentials.root, folder };
         let expiry = Maker { mc: &mc, credentials: &self.credentials }.make(&self.spec.overrides).await?;
         self.change(|state| state.incomplete_upload_expiry = expiry);
         if self.spec.selection.loki {
@@ -468,7 +512,17 @@ impl Supervisor {
         let (arguments, environment): (Vec<OsString>, _) = match &written {
             None => {
                 let address = lock(&self.ports).address(component, Socket::Http).to_string();
-                let arguments = ["server".into(), data.into(), "--address".into(), address.into(), "--quiet".into()];
+                let certificates = self.folder.join(CERTIFICATES);
+                let arguments: [OsString; 7] = [
+                    "server".into(),
+                    data.into(),
+                    "--address".into(),
+                    address.into(),
+                    // Without a certificate in it the store speaks plain HTTP.
+                    "--certs-dir".into(),
+                    certificates.into(),
+                    "--quiet".into(),
+                ];
                 let root = &self.credentials.root;
                 let environment = vec![
                     ("MINIO_ROOT_USER", root.access_key_id.clone()),
@@ -490,10 +544,11 @@ impl Supervisor {
                     ("S3_ACCESS_KEY_ID", keys.access_key_id.clone()),
                     ("S3_SECRET_ACCESS_KEY", keys.secret_access_key.clone()),
                 ];
-                let environment = environment.into_iter().chain(limit).collect();
+                let environment: Vec<(&str, String)> = environment.into_iter().chain(limit).collect();
                 (vec![file, "-config.expand-env=true".into()], environment)
             }
         };
+        let environment = environment.into_iter().chain(self.trusted()).collect();
         let mut child = process::spawn(process::Start { program, arguments, environment, log: log.clone() })?;
         let pid = child.id().unwrap_or_default();
         let (tell, ended) = watch::channel(None);
@@ -519,6 +574,12 @@ impl Supervisor {
             let _ = tell.send(Some(how));
         });
         Ok(())
+    }
+
+    /// The variable by which Go's programs are told whose certificates to take.
+    fn trusted(&self) -> Option<(&'static str, String)> {
+        let path = self.folder.join(AUTHORITY);
+        self.authority.as_ref().map(|_| ("SSL_CERT_FILE", path.to_string_lossy().into_owned()))
     }
 
     fn ended(&self, component: Component, how: &str, log: &Path, log_begin: u64) {

@@ -2,20 +2,17 @@ use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
 };
 
-/// The names under which the store is reached: inside the cluster, and through a port-forward.
-const NAMES: [&str; 4] = ["minio.minio.svc", "minio.minio.svc.cluster.local", "localhost", "127.0.0.1"];
-
 /// What the store shows, and by what it is recognised; all in PEM. The key of the authority is kept nowhere.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) struct Certificates {
-    pub(super) authority: String,
-    pub(super) server: String,
-    pub(super) server_key: String,
+pub(in crate::targets) struct Certificates {
+    pub(in crate::targets) authority: String,
+    pub(in crate::targets) server: String,
+    pub(in crate::targets) server_key: String,
 }
 
 impl Certificates {
-    /// An authority and a server's certificate signed by it.
-    pub(super) fn make() -> Result<Self, rcgen::Error> {
+    /// An authority, and the certificate that it signs for a server of these `names`, the first of which is its common one.
+    pub(in crate::targets) fn make(names: &[&str]) -> Result<Self, rcgen::Error> {
         let mut authority = CertificateParams::new(Vec::new())?;
         authority.distinguished_name.push(DnType::CommonName, "lgtm-verify");
         authority.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
@@ -24,8 +21,8 @@ impl Certificates {
         let authority_certificate = authority.self_signed(&authority_key)?;
         let issuer = Issuer::new(authority, authority_key);
 
-        let mut server = CertificateParams::new(NAMES.map(str::to_owned).to_vec())?;
-        server.distinguished_name.push(DnType::CommonName, NAMES[0]);
+        let mut server = CertificateParams::new(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>())?;
+        server.distinguished_name.push(DnType::CommonName, names.first().copied().unwrap_or_default());
         server.use_authority_key_identifier_extension = true;
         server.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         server.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
@@ -45,8 +42,8 @@ mod tests {
 
     #[test]
     fn certificates_are_of_one_run() {
-        let certificates = Certificates::make().unwrap();
-        assert_ne!(certificates.authority, Certificates::make().unwrap().authority);
+        let certificates = Certificates::make(&["localhost"]).unwrap();
+        assert_ne!(certificates.authority, Certificates::make(&["localhost"]).unwrap().authority);
         for (text, what) in [
             (&certificates.authority, "CERTIFICATE"),
             (&certificates.server, "CERTIFICATE"),
