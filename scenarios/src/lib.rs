@@ -9,6 +9,7 @@ mod interfaces;
 mod latency;
 mod load;
 mod logs_index;
+mod logs_outage;
 mod logs_push;
 mod logs_recover;
 mod logs_start;
@@ -50,6 +51,7 @@ pub fn all() -> Result<Vec<Scenario>, String> {
         traces_recover::all()?,
         metrics_recover::all()?,
         logs_start::all()?,
+        logs_outage::all()?,
         architecture::all()?,
         interfaces::all()?,
         clients::all()?,

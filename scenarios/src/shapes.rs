@@ -132,6 +132,13 @@ pub(crate) fn in_two(stage: &Stage, name: &str, signal: Signal) -> Result<Stimul
     stage.stimulus(name, parts.into(), Vec::new())
 }
 
+/// Log entries for so many pushes, one after the other.
+pub(crate) fn log_entries_in_parts(stage: &Stage, name: &str, parts: usize) -> Result<Stimulus, StageError> {
+    let entries = logs::entries(&origin(stage, name), &LogShape::default());
+    let batches = entries.chunks(entries.len().div_ceil(parts.max(1))).map(|part| Batch::Logs(part.to_vec()));
+    stage.stimulus(name, batches.collect(), Vec::new())
+}
+
 /// As [`samples`], and a second push that breaks the rules of the protocol: a label whose name no series may have.
 pub(crate) fn samples_and_refused_ones(stage: &Stage, name: &str) -> Result<Stimulus, StageError> {
     let accepted = series_of(stage, name);

@@ -30,6 +30,9 @@ use aws_sdk_s3::config::SharedHttpClient;
 use aws_smithy_http_client::{Builder, tls};
 use sha2::{Digest, Sha256};
 
+/// What S3 says where it is the key that is at fault: what it opens, whether there is such a key or its user is disabled, its secret.
+pub(crate) const DENIALS: [&str; 3] = ["AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"];
+
 /// Hex digits of a fingerprint.
 const FINGERPRINT: usize = 12;
 
@@ -390,8 +393,9 @@ where
     let status = response.status().as_u16();
     match (error.code(), error.message()) {
         (Some("NoSuchKey" | "NoSuchBucket" | "NoSuchVersion"), _) => PortError::NotFound { target },
-        (Some("AccessDenied"), message) => {
-            PortError::Denied { target, reason: format!("status {status}: {}", message.unwrap_or("no message")) }
+        (Some(code), message) if DENIALS.contains(&code) => {
+            let message = message.unwrap_or("no message");
+            PortError::Denied { target, reason: format!("status {status}, {code}: {message}") }
         }
         (None, _) if status == 403 => PortError::Denied { target, reason: "status 403".to_owned() },
         (Some(code), message) => PortError::Refused {

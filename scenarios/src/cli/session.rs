@@ -219,7 +219,10 @@ impl Session {
     ) -> Result<Self, CliError> {
         let selection = selection_of(scenarios);
         let stack = match interruption.or(COMING_UP, joined(options, selection, &*clock)).await? {
-            Some(stack) => stack,
+            Some(stack) => {
+                stack.restore().await.map_err(|error| CliError::SetUp(error.to_string()))?;
+                stack
+            }
             None => start(options, selection, Linger::After(LINGER), &*clock, progress, interruption).await?,
         };
         let stack = Arc::new(stack);

@@ -13,14 +13,12 @@ use serde::Deserialize;
 use super::alone;
 use crate::{
     process::{self, Group},
+    s3::DENIALS,
     trust::Authority,
 };
 
 /// The name under which it knows the store.
 const ALIAS: &str = "store";
-
-/// What S3 says where it is the key that is at fault.
-const DENIALS: [&str; 3] = ["AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"];
 
 /// The program, pointed at one store.
 #[derive(Clone)]

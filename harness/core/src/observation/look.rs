@@ -251,6 +251,13 @@ pub enum Look {
         /// Key that the harness puts there to be listed, and removes again.
         probe: String,
     },
+    /// What a component has logged about its store beyond so many lines.
+    StoreErrors {
+        /// The component.
+        component: Component,
+        /// Lines that were there before.
+        beyond: usize,
+    },
     /// Where credentials of the stack can be read by others than their users.
     Disclosures {
         /// Whose configuration and start is read.
@@ -302,6 +309,7 @@ impl Look {
             | Self::Interface { .. }
             | Self::Stores { .. }
             | Self::Listings { .. }
+            | Self::StoreErrors { .. }
             | Self::Disclosures { .. }
             | Self::Access { .. } => Oracle::State,
         }

@@ -122,6 +122,16 @@ pub trait Lifecycle: Send + Sync {
     /// Gives a component other keys to the store; they count from its next start. Its own are kept where a later run finds them.
     async fn rekey(&self, component: Component, keys: StoreKeys) -> Result<(), PortError>;
 
+    /// Has the object store deny whatever `component` asks for, while it goes on running. It is written down where a later run finds it.
+    async fn bar(&self, component: Component) -> Result<(), PortError> {
+        Err(PortError::Unsupported { reason: format!("the store's user of {component} cannot be disabled here") })
+    }
+
+    /// Takes back what [`Lifecycle::bar`] did; nothing is done where it did nothing.
+    async fn admit(&self, component: Component) -> Result<(), PortError> {
+        Err(PortError::Unsupported { reason: format!("the store's user of {component} cannot be enabled here") })
+    }
+
     /// Why a component is not up, where it is not: how it ended and its last log lines.
     async fn failure(&self, component: Component) -> Option<String>;
 }

@@ -212,6 +212,7 @@ fn every_event() -> Vec<Event> {
         count: 96,
         decisive: Oracle::Objects,
         oracles: vec![Oracle::Objects, Oracle::Query, Oracle::Promql, Oracle::StoreOnly, Oracle::Index, Oracle::State],
+        rules: Vec::new(),
     };
     let mut events = vec![
         opened(),
@@ -500,6 +501,7 @@ impl Recorded {
                     count: 4,
                     decisive: Oracle::Objects,
                     oracles: vec![Oracle::Objects],
+                    rules: Vec::new(),
                 },
                 Some(Duration::from_secs(300)),
             ),
@@ -683,6 +685,7 @@ fn what_was_said_before_a_clause_is_expected_anew_is_void() {
             count: 4,
             decisive: Oracle::Objects,
             oracles: vec![Oracle::Objects],
+            rules: Vec::new(),
         },
         Some(Duration::from_secs(1)),
     );

@@ -174,6 +174,18 @@ impl Stage {
         looks: Vec<Look>,
         forced: bool,
     ) -> Result<Watched, StageError> {
+        self.expect_with(clause, stimulus, looks, Vec::new(), forced).await
+    }
+
+    /// As [`Stage::expect`], and `rules` to hold of the stack's state as well.
+    pub async fn expect_with(
+        &self,
+        clause: &str,
+        stimulus: &Stimulus,
+        looks: Vec<Look>,
+        rules: Vec<Rule>,
+        forced: bool,
+    ) -> Result<Watched, StageError> {
         let clause = self.known(clause)?;
         let oracles: Vec<Oracle> = looks.iter().map(Look::oracle).collect();
         let decisive = *oracles.first().ok_or_else(|| StageError::blocked(format!("{clause}: no look was given")))?;
@@ -187,6 +199,7 @@ impl Stage {
                 count: stimulus.count,
                 decisive,
                 oracles,
+                rules,
             },
             stimulus: Some(stimulus.name.clone()),
             bound: self.bound(&clause),

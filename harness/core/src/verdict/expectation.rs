@@ -29,6 +29,9 @@ pub enum Expectation {
         decisive: Oracle,
         /// Every oracle that has to say yes, the decisive one included.
         oracles: Vec<Oracle>,
+        /// What has to hold of the stack's state as well, as it was looked at last; often nothing.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        rules: Vec<Rule>,
     },
     /// Of each load every push accepted at the planned rate, every acked record exactly once, as it was sent, and no other.
     Loads {

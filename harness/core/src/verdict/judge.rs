@@ -40,9 +40,9 @@ pub fn judge(case: &Case, bodies: &dyn Bodies) -> Result<Judgement, BodyError> {
             let (verdict, findings) = judge_facts(case, rules);
             Ok(judgement(verdict, findings, None))
         }
-        Expectation::Records { signal, expected, decisive, oracles, .. } => {
+        Expectation::Records { signal, expected, decisive, oracles, rules, .. } => {
             let sent = Sent::read(*signal, expected, &case.ledger, bodies)?;
-            judge_records(case, &sent, *decisive, oracles, bodies)
+            Ok(with_state(case, rules, judge_records(case, &sent, *decisive, oracles, bodies)?))
         }
         Expectation::Loads { loads } => {
             let (verdict, mut findings) = judge_loads(case, loads, bodies)?;
@@ -59,6 +59,7 @@ pub fn judge(case: &Case, bodies: &dyn Bodies) -> Result<Judgement, BodyError> {
 pub fn satisfied(case: &Case, observation: &Observation, bodies: &dyn Bodies) -> Result<Vec<Finding>, BodyError> {
     match &case.expectation {
         Expectation::Facts { rules } => Ok(broken_rules(rules, observation)),
+        Expectation::Records { rules, .. } if is_about_state(observation) => Ok(broken_rules(rules, observation)),
         Expectation::Latency(wanted) => objections(case, wanted, observation, bodies),
         Expectation::Records { signal, expected, .. } => {
             Sent::read(*signal, expected, &case.ledger, bodies)?.differences(observation, bodies)
@@ -78,6 +79,32 @@ fn impossible_by_configuration(case: &Case) -> Option<Finding> {
             format!("earliest after {:.0} s: {}", prediction.latency.earliest_s, prediction.settings.join(", ")),
         )
     })
+}
+
+fn is_about_state(observation: &Observation) -> bool {
+    observation.look.oracle() == Oracle::State
+}
+
+/// The word on records, and on the state that has to hold beside them: the worse of both, with the reasons of both.
+fn with_state(case: &Case, rules: &[Rule], records: Judgement) -> Judgement {
+    if rules.is_empty() {
+        return records;
+    }
+    let state = Case {
+        controls: case.controls.iter().filter(|control| is_about_state(&control.observation)).cloned().collect(),
+        observations: case.observations.iter().filter(|seen| is_about_state(seen)).cloned().collect(),
+        ..case.clone()
+    };
+    let (verdict, findings) = judge_facts(&state, rules);
+    let either = |word| verdict == word || records.verdict == word;
+    let worse = match (either(Verdict::Fail), either(Verdict::Pass)) {
+        (true, _) => Verdict::Fail,
+        (false, true) if verdict == records.verdict => Verdict::Pass,
+        (false, _) => Verdict::Inconclusive,
+    };
+    let mut all = records.findings;
+    all.extend(findings.into_iter().filter(|finding| !all.contains(finding)).collect::<Vec<_>>());
+    Judgement { verdict: worse, findings: all, ..records }
 }
 
 fn judge_facts(case: &Case, rules: &[Rule]) -> (Verdict, Vec<Finding>) {
@@ -423,8 +450,10 @@ fn unshown_controls(
     yes: &Observation,
     bodies: &dyn Bodies,
 ) -> Result<Vec<Finding>, BodyError> {
+    let controls: Vec<&Control> =
+        case.controls.iter().filter(|control| !is_about_state(&control.observation)).collect();
     let mut answers = Vec::new();
-    for control in &case.controls {
+    for control in &controls {
         answers.push(match &control.observation.seen {
             Seen::Unseen { reason } => Err(format!("the look failed: {reason}")),
             Seen::Records { count: 1.., .. } => Err("records were there already".to_owned()),
@@ -436,7 +465,7 @@ fn unshown_controls(
             }
         });
     }
-    let mut findings = controls_that_said_yes(&case.controls.iter().collect::<Vec<_>>(), answers);
+    let mut findings = controls_that_said_yes(&controls, answers);
     if !sent.notices_a_phantom(yes, bodies)? {
         findings.push(Finding::new(SHOWN_TO_FAIL, "a record that was never sent to be reported missing", "it was not"));
     }

@@ -48,6 +48,7 @@ impl Scene {
                     count: sent.len() as u64,
                     decisive: Oracle::Objects,
                     oracles: vec![Oracle::Objects],
+                    rules: Vec::new(),
                 },
                 bucket: Some("loki-chunks".into()),
                 ledger: Ledger::default(),
@@ -666,6 +667,70 @@ fn a_body_that_is_gone_is_an_error_and_no_verdict() {
         assert_eq!(judge(&scene.case, &bodies).unwrap_err().sha256, *name);
         bodies.0.insert(name.clone(), b"{\"no\": \"entry\"}\n".to_vec());
         assert!(judge(&scene.case, &bodies).unwrap_err().reason.starts_with("line 1: "));
+    }
+}
+
+/// Records that were seen in time, and a rule about the stack's state beside them that held and was shown to fail.
+fn records_and_state() -> Scene {
+    let mut scene = Scene::seen(20.0, 25.0);
+    if let Expectation::Records { rules, .. } = &mut scene.case.expectation {
+        *rules = vec![Rule::new("complains", "errors", Check::AtLeast(1))];
+    }
+    scene.case.controls.push(Control {
+        name: "before the fault".into(),
+        must_break: vec!["complains".into()],
+        observation: observation(Oracle::State, 1.0, facts(&[("errors", json!(0))])),
+    });
+    scene.saw(Oracle::State, 15.0, facts(&[("errors", json!(2))]));
+    scene
+}
+
+#[test]
+fn records_and_state_have_to_hold_both() {
+    let table: &[(&str, Change, Verdict, &[&str])] = &[
+        ("both hold", |_| {}, Verdict::Pass, &[]),
+        (
+            "the state does not",
+            |scene| scene.saw(Oracle::State, 16.0, facts(&[("errors", json!(0))])),
+            Verdict::Fail,
+            &["complains"],
+        ),
+        (
+            "the records do not",
+            |scene| {
+                scene.case.observations.retain(|seen| seen.look.oracle() == Oracle::State);
+                scene.look(Oracle::Objects, 311.0, &[]);
+            },
+            Verdict::Fail,
+            &["missing", "in time"],
+        ),
+        (
+            "nobody looked at the state",
+            |scene| scene.case.observations.retain(|seen| seen.look.oracle() != Oracle::State),
+            Verdict::Inconclusive,
+            &["seen"],
+        ),
+        (
+            "the state was not shown to fail",
+            |scene| scene.case.controls.retain(|control| control.observation.look.oracle() != Oracle::State),
+            Verdict::Inconclusive,
+            &["shown to fail"],
+        ),
+        (
+            "the records were not shown to be missed",
+            |scene| scene.case.controls.retain(|control| control.observation.look.oracle() == Oracle::State),
+            Verdict::Inconclusive,
+            &["shown to fail"],
+        ),
+    ];
+    for (name, change, verdict, rules) in table {
+        let mut scene = records_and_state();
+        change(&mut scene);
+        assert_eq!(
+            scene.verdict_and_rules(),
+            (*verdict, rules.iter().map(|rule| (*rule).to_owned()).collect()),
+            "{name}"
+        );
     }
 }
 

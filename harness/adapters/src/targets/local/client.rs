@@ -26,13 +26,17 @@ use super::{
     Lease, Linger, Phase, SpecError, StackPhase, StackSpec, StackState, StateError,
     control::{Answer, Request, ask},
     lease::{Ending, StarterLock, SupervisorLock},
+    mc::LocalMc,
     room::Room,
     supervisor::{clear, configuration_file},
 };
 use crate::targets::blueprint::{
-    Credentials, CredentialsError, Event, KeyPair, Plan, Ports, PortsError, Profile, Program, Progress, READINESS,
-    RenderError, configuration, is_problem, last, redact, store_speaks_tls, whose_keys,
+    ALIAS, Credentials, CredentialsError, Event, KeyPair, Mc, Plan, Ports, PortsError, Profile, Program, Progress,
+    READINESS, RenderError, Role, configuration, is_problem, last, redact, store_speaks_tls, whose_keys,
 };
+
+/// Names the component that the store was made to deny everything, while it does.
+pub(super) const BARRED: &str = "barred";
 
 /// How long a stack may take to come up: 120 seconds for a component that does not become ready, and what comes before.
 const UP_LIMIT: Duration = Duration::from_secs(180);
@@ -457,6 +461,38 @@ impl LocalStack {
         allocated(&self.folder.join("data").join(component.name()))
     }
 
+    /// Mends what a killed run has left: components that it stopped, and one that the store still denies everything.
+    pub async fn restore(&self) -> Result<(), PortError> {
+        // The store first, without which the others do not start.
+        for (component, state) in &self.state.components {
+            if state.phase == Phase::Stopped {
+                self.start(*component).await?;
+            }
+        }
+        let barred = fs::read_to_string(self.folder.join(BARRED)).unwrap_or_default();
+        match barred.parse() {
+            Ok(component) => self.admit(component).await,
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// Has the store disable or enable the user of `component`.
+    async fn set_user(&self, word: &str, component: Component) -> Result<(), PortError> {
+        let target = format!("the store's user of {component}");
+        let refused = |reason: String| PortError::Refused { target: target.clone(), reason };
+        let spec = StackSpec::load(&self.folder).map_err(|error| refused(causes(&error)))?;
+        let program = spec.program(Component::Minio, Program::Mc).map_err(|error| refused(causes(&error)))?;
+        let mc = LocalMc {
+            program,
+            store: self.state.endpoint(Role::S3).unwrap_or_default(),
+            root: &self.credentials.root,
+            folder: self.folder.join("mc"),
+        };
+        let arguments = ["admin", "user", word, ALIAS, &self.keys(component).access_key_id].map(str::to_owned);
+        let said = mc.run(&arguments, None).await;
+        said.map(drop).map_err(|error| refused(redact(&error, self.credentials.secrets())))
+    }
+
     async fn ask(&self, component: Component, request: &Request) -> Result<Answer, PortError> {
         ask(&self.folder, request).await.map_err(|error| PortError::Unreachable {
             target: format!("the supervisor of {component}"),
@@ -525,6 +561,28 @@ impl Lifecycle for LocalStack {
 
     async fn rekey(&self, component: Component, _: StoreKeys) -> Result<(), PortError> {
         Err(PortError::Unsupported { reason: format!("the keys of {component} are fixed when the stack starts") })
+    }
+
+    async fn bar(&self, component: Component) -> Result<(), PortError> {
+        let marker = self.folder.join(BARRED);
+        let unwritten = |error: io::Error| PortError::Unreachable {
+            target: marker.display().to_string(),
+            reason: error.to_string(),
+        };
+        // First: whatever ends this, the next run finds whom to admit.
+        fs::write(&marker, component.name()).map_err(unwritten)?;
+        self.set_user("disable", component).await
+    }
+
+    async fn admit(&self, component: Component) -> Result<(), PortError> {
+        self.set_user("enable", component).await?;
+        match fs::remove_file(self.folder.join(BARRED)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                let target = self.folder.join(BARRED).display().to_string();
+                Err(PortError::Unreachable { target, reason: error.to_string() })
+            }
+            _ => Ok(()),
+        }
     }
 
     async fn failure(&self, component: Component) -> Option<String> {

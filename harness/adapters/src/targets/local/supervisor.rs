@@ -23,6 +23,7 @@ use tokio::{
 
 use super::{
     ComponentState, Failure, Linger, Phase, SpecError, StackPhase, StackSpec, StackState, StateError,
+    client::BARRED,
     control::{self, Answer, Request},
     lease::{Ending, SupervisorLock},
     mc::LocalMc,
@@ -58,7 +59,8 @@ const LEASE_INTERVAL: Duration = Duration::from_secs(1);
 const FAILURE_LINES: usize = 20;
 
 /// Files of a stack that go with it.
-const FILES: [&str; 6] = ["state.json", "state.json.new", "spec.json", "credentials.json", AUTHORITY, control::SOCKET];
+const FILES: [&str; 7] =
+    ["state.json", "state.json.new", "spec.json", "credentials.json", AUTHORITY, BARRED, control::SOCKET];
 
 /// Folders of a stack that go with it; logs are decided on apart.
 const FOLDERS: [&str; 4] = ["data", "config", "mc", CERTIFICATES];

@@ -14,6 +14,7 @@ mod usage;
 mod workloads;
 
 pub(super) use counts::count;
+pub(super) use workloads::lines_about_the_store;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -116,6 +117,7 @@ impl Glass {
             Look::Listings { reader, owners, keys, probe } => {
                 readers::listings(&mut scene, reader, &owners, keys, &probe).await
             }
+            Look::StoreErrors { component, beyond } => workloads::store_errors(&mut scene, component, beyond).await,
             Look::Disclosures { components, planted } => disclosures::search(&mut scene, &components, planted).await,
             Look::Access { owners, buckets, probe } => access::probe(&mut scene, &owners, &buckets, &probe).await,
         };

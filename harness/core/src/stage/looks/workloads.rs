@@ -7,7 +7,7 @@ use serde_json::json;
 use super::{Scene, Told, refusal};
 use crate::{
     observation::{Counted, Evidence, EvidenceKind, Facts, answers},
-    ports::{Component, PortError, QueryRequest, Workload},
+    ports::{Component, PortError, Ports, QueryRequest, Workload},
     prediction,
     record::RecordError,
 };
@@ -28,14 +28,8 @@ pub(super) async fn workload(scene: &mut Scene<'_>, component: Component, creden
         Ok(workload) => workload,
         Err(error) => return Told::Failed(error),
     };
-    let lines = scene.ports.logs.problems(component, LINES).await;
-    let about_store: Vec<&str> =
-        lines.iter().map(|line| line.text.as_str()).filter(|line| is_about_the_store(line)).collect();
-    let mut evidence = Evidence::new(EvidenceKind::Process, scene.keeper.unix_ns());
-    evidence.component = Some(component.to_string());
-    evidence.request = Some(format!("log of {component}"));
-    evidence.excerpt = Some(about_store.last().copied().unwrap_or("no error about the store").to_owned());
-    scene.evidence.push(evidence);
+    let about_store = lines_about_the_store(scene.ports, component, LINES).await;
+    note_log(scene, component, about_store.last());
     let pods: Vec<_> = workload.pods.iter().filter(|pod| !pod.ending).collect();
     let containers: Vec<_> = pods.iter().flat_map(|pod| &pod.containers).collect();
     let back_offs = match scene.ports.workloads.events(component).await {
@@ -63,6 +57,28 @@ pub(super) async fn workload(scene: &mut Scene<'_>, component: Component, creden
         ("literals".to_owned(), json!(literals.collect::<Vec<_>>())),
     ]);
     scene.facts(facts)
+}
+
+/// Facts: `store errors` (how many log lines name the store, beyond the first so many).
+pub(super) async fn store_errors(scene: &mut Scene<'_>, component: Component, beyond: usize) -> Told {
+    let lines = lines_about_the_store(scene.ports, component, usize::MAX).await;
+    let news = lines.get(beyond.min(lines.len())..).unwrap_or_default();
+    note_log(scene, component, news.last());
+    scene.facts(Facts::from([("store errors".to_owned(), json!(news.len()))]))
+}
+
+/// Of the newest `limit` problems in a component's log those about the object store.
+pub(in crate::stage) async fn lines_about_the_store(ports: &Ports, component: Component, limit: usize) -> Vec<String> {
+    let lines = ports.logs.problems(component, limit).await;
+    lines.into_iter().map(|line| line.text).filter(|line| is_about_the_store(line)).collect()
+}
+
+fn note_log(scene: &mut Scene<'_>, component: Component, last: Option<&String>) {
+    let mut evidence = Evidence::new(EvidenceKind::Process, scene.keeper.unix_ns());
+    evidence.component = Some(component.to_string());
+    evidence.request = Some(format!("log of {component}"));
+    evidence.excerpt = Some(last.map_or("no error about the store", String::as_str).to_owned());
+    scene.evidence.push(evidence);
 }
 
 fn is_about_the_store(line: &str) -> bool {
