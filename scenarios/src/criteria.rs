@@ -1,6 +1,9 @@
 //! The committed catalogue: the files of `criteria/` and their lock, built into the program. Must not know how they are read.
 
-use harness_core::catalogue::{Catalogue, CatalogueError};
+use harness_core::{
+    catalogue::{Catalogue, CatalogueError},
+    report::{ExpectedError, ExpectedVerdict},
+};
 
 /// Name (from the root of the repository) and text of a file of `criteria/`.
 macro_rules! file {
@@ -26,6 +29,17 @@ pub const FILES: &[(&str, &str)] = &[
 
 /// The fingerprints of every accepted revision.
 pub const LOCK: (&str, &str) = file!("criteria.lock");
+
+/// The list of expected verdicts.
+pub const EXPECTED: (&str, &str) = file!("expected.txt");
+
+/// What a stack as it is deployed here is expected not to meet.
+///
+/// # Errors
+/// Every line of the list that makes no sense, or not any more.
+pub fn expected(catalogue: &Catalogue) -> Result<Vec<ExpectedVerdict>, Vec<ExpectedError>> {
+    ExpectedVerdict::read(EXPECTED.0, EXPECTED.1, catalogue)
+}
 
 /// The catalogue, linted and checked against its lock.
 pub fn load() -> Result<Catalogue, Vec<CatalogueError>> {

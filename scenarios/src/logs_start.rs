@@ -6,7 +6,7 @@ use harness_core::{
     ports::{Component, Stop, StoreKeys},
     scenario::Scenario,
     signal::Signal,
-    stage::{Claim, Resource, Stage, StageError},
+    stage::{Claim, Outage, Resource, Stage, StageError, bucket_of},
     verdict::{Check, Rule},
 };
 use serde_json::json;
@@ -22,7 +22,17 @@ const CLAUSES: [(&str, Component); 3] = [
 pub(crate) fn all() -> Result<Vec<Scenario>, String> {
     let covers = CLAUSES.map(|(clause, _)| clause);
     let scenario = Scenario::new("logs-start", written_here!(), &covers, |stage| async move { starts(&stage).await })?;
+    let local = Scenario::new("logs-start-processes", written_here!(), &covers, |stage| async move {
+        processes_start(&stage).await
+    })?;
     Ok(vec![
+        local
+            .about(Signal::Logs)
+            .tagged(&["faults"])
+            .claiming(&[Claim::write(Resource::Loki), Claim::write(Resource::Bucket(bucket_of(Signal::Logs)))])
+            .needing(&CLAUSES.map(|(_, component)| component))
+            .only_on(&[Target::Local])
+            .last(),
         scenario
             .about(Signal::Logs)
             .tagged(&["faults"])
@@ -78,6 +88,55 @@ async fn refuse(stage: &Stage, expected: &[(ClauseId, Component)], clauses: &[&C
     }
     for (clause, component) in expected {
         stage.look_for(clause, look(*component)).await?;
+    }
+    Ok(())
+}
+
+/// The store denies Loki everything while each of its processes starts, then takes it again. Nobody stands before them here and asks the
+/// store first, as an init container does.
+async fn processes_start(stage: &Stage) -> Result<(), StageError> {
+    let mut expected = Vec::new();
+    for (clause, component) in CLAUSES {
+        let rules = vec![
+            Rule::new("exit code", "exit code", Check::AtLeast(1)),
+            Rule::new("names the store", "store errors", Check::AtLeast(1)),
+            Rule::new("never ready", "ready", Check::Is(json!(false))),
+        ];
+        expected.push((stage.expect_state(clause, rules)?, component));
+    }
+    let first = expected.first().map(|(clause, _)| clause.clone());
+    for (_, component) in &expected {
+        stage.stop(&[*component], Stop::Graceful, &[]).await?;
+    }
+    let mut refused = Ok(());
+    if let Some(clause) = &first {
+        refused = start_refused(stage, clause, &expected).await;
+        // Whatever came of it, the store takes Loki again.
+        stage.end_outage(Outage::Denies, Signal::Logs, clause).await?;
+    }
+    for (clause, component) in &expected {
+        stage.stop_unless_ended(*component, &[clause]).await?;
+    }
+    for (clause, component) in &expected {
+        let beyond = stage.store_errors_so_far(*component).await;
+        stage.try_to_start(*component, &[clause]).await?;
+        let look = Look::Start { component: *component, beyond };
+        let must_break = ["exit code", "names the store", "never ready"];
+        stage.control(clause, "the same start with a store that takes it", &must_break, look).await?;
+    }
+    refused?;
+    for (clause, _) in &expected {
+        stage.decide(clause)?;
+    }
+    Ok(())
+}
+
+async fn start_refused(stage: &Stage, clause: &ClauseId, expected: &[(ClauseId, Component)]) -> Result<(), StageError> {
+    stage.begin_outage(Outage::Denies, Signal::Logs, clause).await?;
+    for (clause, component) in expected {
+        let beyond = stage.store_errors_so_far(*component).await;
+        stage.try_to_start(*component, &[clause]).await?;
+        stage.look_at(clause, Look::Start { component: *component, beyond }).await?;
     }
     Ok(())
 }

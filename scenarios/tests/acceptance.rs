@@ -15,7 +15,7 @@ use harness_adapters::targets::blueprint::{ImageSource, Profile, UnknownSetting}
 use harness_adapters::targets::local::Folders;
 use harness_core::{
     catalogue::{ClauseId, Target},
-    report::ExitStatus,
+    report::{ExitStatus, ExpectedVerdict, Expectedness},
     runner,
     scenario::Filter,
     stats::Plan,
@@ -24,7 +24,7 @@ use harness_core::{
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use scenarios::cli::{
     BuildProgress, CliError, ClusterOptions, ContainersOptions, Drive, Interruption, LocalOptions, Place, RunOptions,
-    RunProgress, begin, clause_record, docker, finish, load,
+    RunProgress, begin, clause_record, docker, expected, finish, load,
 };
 
 /// Set by nextest to the same value in every process of one run.
@@ -37,7 +37,7 @@ type Word = (Verdict, Vec<String>);
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
-    let (catalogue, scenarios) = match load() {
+    let (catalogue, scenarios, expected) = match load().and_then(|(one, two)| Ok((one, two, expected()?))) {
         Ok(loaded) => loaded,
         Err(error) => {
             anstream::eprintln!("error: {error}");
@@ -66,6 +66,7 @@ fn main() -> ExitCode {
         .map(|clause| {
             let shown = catalogue.clause(&clause).is_some_and(|clause| clause.applies_to(target));
             let (words, lacks, selected) = (Arc::clone(&words), Arc::clone(&lacks), selected.clone());
+            let wanted = ExpectedVerdict::of(&expected, target, Profile::Fast.name(), &clause).cloned();
             Trial::ignorable_test(clause.to_string(), move || {
                 if !shown {
                     return Ok(Completion::ignored_with(format!("target {target} cannot show it")));
@@ -75,7 +76,7 @@ fn main() -> ExitCode {
                 }
                 let words =
                     words.get_or_init(|| drive(target, &selected, everything).map_err(|error| error.to_string()));
-                told(words.as_ref().map(|words| words.get(&clause)))
+                told(words.as_ref().map(|words| words.get(&clause)), wanted.as_ref())
             })
         })
         .collect();
@@ -88,11 +89,16 @@ fn is_selected(arguments: &Arguments, name: &str) -> bool {
     arguments.filter.as_ref().is_none_or(matches) && !arguments.skip.iter().any(matches)
 }
 
-/// Pass is ok, everything else fails with its findings.
-fn told(word: Result<Option<&Word>, &String>) -> Result<Completion, Failed> {
+/// What is expected is ok, which is a pass but where the list says otherwise; everything else fails with its findings.
+fn told(word: Result<Option<&Word>, &String>, expected: Option<&ExpectedVerdict>) -> Result<Completion, Failed> {
     match word {
-        Ok(Some((Verdict::Pass, _))) => Ok(Completion::Completed),
-        Ok(Some((verdict, findings))) => Err(format!("{verdict}\n{}", findings.join("\n")).into()),
+        Ok(Some((verdict, findings))) => match (ExpectedVerdict::compare(expected, *verdict), expected) {
+            (Expectedness::AsExpected, _) => Ok(Completion::Completed),
+            (Expectedness::News, Some(expected)) => {
+                Err(format!("{verdict}, expected {expected}\n{}", findings.join("\n")).into())
+            }
+            (Expectedness::News, None) => Err(format!("{verdict}\n{}", findings.join("\n")).into()),
+        },
         Ok(None) => Err("the run has no word on this clause".into()),
         Err(error) => Err(error.into()),
     }

@@ -145,11 +145,14 @@ pub(crate) fn signal(pid: u32, how: Stop) -> Result<(), ProcessError> {
     kill_process(process, signal).map_err(failed)
 }
 
+/// How the end of a process that ended by itself is told, before the number.
+pub(crate) const EXIT_CODE: &str = "exit code ";
+
 /// `exit code 1` or `signal 9`.
 pub(crate) fn exit_text(status: io::Result<ExitStatus>) -> String {
     match status {
         Ok(status) => match (status.code(), status.signal()) {
-            (Some(code), _) => format!("exit code {code}"),
+            (Some(code), _) => format!("{EXIT_CODE}{code}"),
             (None, Some(signal)) => format!("signal {signal}"),
             (None, None) => "ended".to_owned(),
         },

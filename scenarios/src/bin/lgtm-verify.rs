@@ -469,9 +469,9 @@ fn run(arguments: RunArguments) -> anyhow::Result<ExitStatus> {
     };
     let interruption = Interruption::listen()?;
     let ended = threads()?.block_on(cli::run(&options, watcher, &building, announce, &interruption));
-    let ended = ended.map(|(report, status)| {
-        summarise(&report);
-        status
+    let ended = ended.and_then(|(report, status)| {
+        summarise(&report)?;
+        Ok(status)
     });
     // A pod that has ended cannot be asked any more.
     if let Some(peak) = cli::peak_memory().filter(|_| options.keep.is_some()) {
@@ -527,7 +527,7 @@ fn report(arguments: &ReportArguments) -> anyhow::Result<ExitStatus> {
     }
     let run = run_folder(named.into_iter().next(), &arguments.runs)?;
     let (report, status) = cli::report(&run, &arguments.reports)?;
-    summarise(&report);
+    summarise(&report)?;
     Ok(status)
 }
 
@@ -651,8 +651,9 @@ fn run_folder(run: Option<PathBuf>, runs: &RunsFolder) -> Result<PathBuf, CliErr
 /// is no terminal or does not want them.
 const STYLE: Style = Style { width: 110, colour: Colour::Always };
 
-fn summarise(report: &Report) {
-    anstream::eprint!("{}", terminal(report, STYLE));
+fn summarise(report: &Report) -> Result<(), CliError> {
+    anstream::eprint!("{}{}", terminal(report, STYLE), cli::expectations(report)?);
+    Ok(())
 }
 
 fn print(text: &str) -> anyhow::Result<ExitStatus> {

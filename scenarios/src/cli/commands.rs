@@ -9,7 +9,7 @@ use std::{
 use harness_core::{
     catalogue::{Catalogue, Clause, ClauseId, Criterion, CriterionId, Level},
     record::BodyStore,
-    report::{self, ExitStatus, Report, exit_status},
+    report::{self, ExitStatus, ExpectedVerdict, Report, exit_status},
     scenario::{Filter, Scenario, select},
 };
 use serde::Serialize;
@@ -166,6 +166,29 @@ pub fn report(run: &Path, extra: &[ReportTarget]) -> Result<(Report, ExitStatus)
     let selected = read_record(run)?.run.map(|run| run.selection.clauses).unwrap_or_default();
     let status = exit_status(&report, &selected.into_iter().collect());
     Ok((report, status))
+}
+
+/// How the verdicts of `report` stand to what is expected of a stack as it is deployed here, a line each where there is something to tell;
+/// of a stack whose configuration was changed, nothing is expected.
+///
+/// # Errors
+/// [`CliError::Bug`]: a list of expected verdicts that makes no sense.
+pub fn expectations(report: &Report) -> Result<String, CliError> {
+    if !report.run.changes.is_empty() {
+        return Ok(String::new());
+    }
+    let expected = expected()?;
+    Ok(report::expectations(report, &expected).into_iter().map(|line| line + "\n").collect())
+}
+
+/// The list of expected verdicts.
+///
+/// # Errors
+/// [`CliError::Bug`]: it makes no sense.
+pub fn expected() -> Result<Vec<ExpectedVerdict>, CliError> {
+    let (catalogue, _) = load()?;
+    criteria::expected(&catalogue)
+        .map_err(|errors| CliError::Bug(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))
 }
 
 /// Judges a recorded run again; a line for each clause on which the words differ. `Ok(Err(…))` is a disagreement.

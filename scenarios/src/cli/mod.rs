@@ -16,7 +16,7 @@ mod run;
 mod session;
 
 pub use cluster::{ClusterOptions, From as ClusterFrom};
-pub use commands::{ListFormat, accept, explain, list, recheck, report};
+pub use commands::{ListFormat, accept, expectations, expected, explain, list, recheck, report};
 pub use containers::{ContainersOptions, docker};
 pub use doctor::doctor;
 pub use interruption::Interruption;

@@ -251,6 +251,13 @@ pub enum Look {
         /// Key that the harness puts there to be listed, and removes again.
         probe: String,
     },
+    /// How a component's process stands, and what it has logged about its store beyond so many lines.
+    Start {
+        /// The component.
+        component: Component,
+        /// Lines that were there before.
+        beyond: usize,
+    },
     /// What a component has logged about its store beyond so many lines.
     StoreErrors {
         /// The component.
@@ -309,6 +316,7 @@ impl Look {
             | Self::Interface { .. }
             | Self::Stores { .. }
             | Self::Listings { .. }
+            | Self::Start { .. }
             | Self::StoreErrors { .. }
             | Self::Disclosures { .. }
             | Self::Access { .. } => Oracle::State,

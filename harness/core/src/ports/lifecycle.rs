@@ -122,6 +122,11 @@ pub trait Lifecycle: Send + Sync {
     /// Gives a component other keys to the store; they count from its next start. Its own are kept where a later run finds them.
     async fn rekey(&self, component: Component, keys: StoreKeys) -> Result<(), PortError>;
 
+    /// How a component stands, as whoever runs its process knows it.
+    async fn standing(&self, component: Component) -> Result<Standing, PortError> {
+        Err(PortError::Unsupported { reason: format!("nobody here knows the process of {component}") })
+    }
+
     /// Has the object store deny whatever `component` asks for, while it goes on running. It is written down where a later run finds it.
     async fn bar(&self, component: Component) -> Result<(), PortError> {
         Err(PortError::Unsupported { reason: format!("the store's user of {component} cannot be disabled here") })
@@ -134,6 +139,15 @@ pub trait Lifecycle: Send + Sync {
 
     /// Why a component is not up, where it is not: how it ended and its last log lines.
     async fn failure(&self, component: Component) -> Option<String>;
+}
+
+/// How a process stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standing {
+    /// Whether it says that it is ready.
+    pub ready: bool,
+    /// Its exit code, where it has ended by itself.
+    pub exit_code: Option<i32>,
 }
 
 /// One line of a component's log.

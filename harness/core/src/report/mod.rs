@@ -2,6 +2,7 @@
 //! computes a status.
 
 mod exit;
+mod expected;
 mod junit;
 mod markdown;
 mod matrix;
@@ -13,6 +14,7 @@ mod tests;
 mod words;
 
 pub use exit::{ExitStatus, exit_status, matrix_exit_status};
+pub use expected::{ExpectedError, ExpectedVerdict, Expectedness, expectations};
 pub use junit::junit;
 pub use markdown::markdown;
 pub use matrix::{

@@ -435,6 +435,23 @@ impl Stage {
         self.moved(component, clauses, started).await
     }
 
+    /// Starts a component that is stopped and may not come up; what came of it is for a look to tell.
+    pub async fn try_to_start(&self, component: Component, clauses: &[&ClauseId]) -> Result<(), StageError> {
+        self.progress(format!("tries to start {component}"))?;
+        match self.ports().lifecycle.start(component).await {
+            Ok(proof) => self.moved(component, clauses, Ok(proof)).await,
+            Err(error) => {
+                let mut evidence = Evidence::new(EvidenceKind::Process, self.unix_ns());
+                evidence.component = Some(component.to_string());
+                evidence.excerpt = Some(format!("did not come up: {error}"));
+                self.record(Event::Moved {
+                    clauses: clauses.iter().map(|clause| (*clause).clone()).collect(),
+                    evidence,
+                })
+            }
+        }
+    }
+
     /// Has a component lose its local state and another take its place, which need not be ready yet.
     pub async fn replace(&self, component: Component, how: Stop, clauses: &[&ClauseId]) -> Result<(), StageError> {
         self.progress(format!("replaces {component}"))?;
@@ -450,6 +467,15 @@ impl Stage {
             self.moved(*component, clauses, stopped).await?;
         }
         Ok(())
+    }
+
+    /// Stops a component, unless it has ended by itself.
+    pub async fn stop_unless_ended(&self, component: Component, clauses: &[&ClauseId]) -> Result<(), StageError> {
+        let standing = self.ports().lifecycle.standing(component).await;
+        match standing.map_err(|error| StageError::blocked(error.to_string()))?.exit_code {
+            Some(_) => Ok(()),
+            None => self.stop(&[component], Stop::Graceful, clauses).await,
+        }
     }
 
     /// Kills components, one after the other; for `clauses` time counts from now on.

@@ -9,15 +9,16 @@ use std::{
 };
 
 use crate::{
-    causes, meter, process,
+    causes, meter,
+    process::{self, EXIT_CODE},
     trust::{Authority, AuthorityError},
 };
 use async_trait::async_trait;
 use harness_core::{
     poll::{Ended, Step, until},
     ports::{
-        Clock, Component, Cost, Lifecycle, LogLine, Logs, Meter, PortError, ProcessProof, Stop, StoreKeys, Tick, Usage,
-        Workload, Workloads, Written, WrittenKind,
+        Clock, Component, Cost, Lifecycle, LogLine, Logs, Meter, PortError, ProcessProof, Standing, Stop, StoreKeys,
+        Tick, Usage, Workload, Workloads, Written, WrittenKind,
     },
 };
 use thiserror::Error;
@@ -561,6 +562,14 @@ impl Lifecycle for LocalStack {
 
     async fn rekey(&self, component: Component, _: StoreKeys) -> Result<(), PortError> {
         Err(PortError::Unsupported { reason: format!("the keys of {component} are fixed when the stack starts") })
+    }
+
+    async fn standing(&self, component: Component) -> Result<Standing, PortError> {
+        let target = component.to_string();
+        let state = self.fresh_state().map_err(|error| PortError::Unreachable { target, reason: causes(&error) })?;
+        let state = state.components.get(&component);
+        let code = state.and_then(|state| state.failure.as_ref()?.how.strip_prefix(EXIT_CODE)?.parse().ok());
+        Ok(Standing { ready: state.is_some_and(|state| state.phase == Phase::Ready), exit_code: code })
     }
 
     async fn bar(&self, component: Component) -> Result<(), PortError> {

@@ -117,6 +117,7 @@ impl Glass {
             Look::Listings { reader, owners, keys, probe } => {
                 readers::listings(&mut scene, reader, &owners, keys, &probe).await
             }
+            Look::Start { component, beyond } => workloads::start(&mut scene, component, beyond).await,
             Look::StoreErrors { component, beyond } => workloads::store_errors(&mut scene, component, beyond).await,
             Look::Disclosures { components, planted } => disclosures::search(&mut scene, &components, planted).await,
             Look::Access { owners, buckets, probe } => access::probe(&mut scene, &owners, &buckets, &probe).await,

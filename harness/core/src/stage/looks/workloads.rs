@@ -59,12 +59,41 @@ pub(super) async fn workload(scene: &mut Scene<'_>, component: Component, creden
     scene.facts(facts)
 }
 
+/// Facts: `ready`, `exit code` (`null` where it has not ended by itself), `store errors` as [`store_errors`].
+pub(super) async fn start(scene: &mut Scene<'_>, component: Component, beyond: usize) -> Told {
+    let standing = match scene.ports.lifecycle.standing(component).await {
+        Ok(standing) => standing,
+        Err(error) => return Told::Failed(error),
+    };
+    let mut evidence = Evidence::new(EvidenceKind::Process, scene.keeper.unix_ns());
+    evidence.component = Some(component.to_string());
+    evidence.request = Some(format!("process of {component}"));
+    evidence.excerpt = Some(match standing.exit_code {
+        Some(code) => format!("ended with exit code {code}"),
+        None if standing.ready => "runs and is ready".to_owned(),
+        None => "is not ready".to_owned(),
+    });
+    scene.evidence.push(evidence);
+    let errors = lines_beyond(scene, component, beyond).await;
+    scene.facts(Facts::from([
+        ("ready".to_owned(), json!(standing.ready)),
+        ("exit code".to_owned(), json!(standing.exit_code)),
+        ("store errors".to_owned(), json!(errors)),
+    ]))
+}
+
 /// Facts: `store errors` (how many log lines name the store, beyond the first so many).
 pub(super) async fn store_errors(scene: &mut Scene<'_>, component: Component, beyond: usize) -> Told {
+    let errors = lines_beyond(scene, component, beyond).await;
+    scene.facts(Facts::from([("store errors".to_owned(), json!(errors))]))
+}
+
+/// How many log lines name the store, beyond the first so many; the last of them is kept as evidence.
+async fn lines_beyond(scene: &mut Scene<'_>, component: Component, beyond: usize) -> usize {
     let lines = lines_about_the_store(scene.ports, component, usize::MAX).await;
     let news = lines.get(beyond.min(lines.len())..).unwrap_or_default();
     note_log(scene, component, news.last());
-    scene.facts(Facts::from([("store errors".to_owned(), json!(news.len()))]))
+    news.len()
 }
 
 /// Of the newest `limit` problems in a component's log those about the object store.
