@@ -104,18 +104,12 @@ async fn processes_start(stage: &Stage) -> Result<(), StageError> {
         ];
         expected.push((stage.expect_state(clause, rules)?, component));
     }
-    let first = expected.first().map(|(clause, _)| clause.clone());
-    for (_, component) in &expected {
-        stage.stop(&[*component], Stop::Graceful, &[]).await?;
-    }
-    let mut refused = Ok(());
-    if let Some(clause) = &first {
-        refused = start_refused(stage, clause, &expected).await;
-        // Whatever came of it, the store takes Loki again.
-        stage.end_outage(Outage::Denies, Signal::Logs, clause).await?;
-    }
+    let Some((first, _)) = expected.first() else { return Ok(()) };
+    let refused = start_refused(stage, first, &expected).await;
+    // Whatever came of it, the store takes Loki again, and Loki runs.
+    stage.end_outage(Outage::Denies, Signal::Logs, first).await?;
     for (clause, component) in &expected {
-        stage.stop_unless_ended(*component, &[clause]).await?;
+        stage.kill_if_it_runs(*component, &[clause]).await?;
     }
     for (clause, component) in &expected {
         let beyond = stage.store_errors_so_far(*component).await;
@@ -131,8 +125,11 @@ async fn processes_start(stage: &Stage) -> Result<(), StageError> {
     Ok(())
 }
 
-async fn start_refused(stage: &Stage, clause: &ClauseId, expected: &[(ClauseId, Component)]) -> Result<(), StageError> {
-    stage.begin_outage(Outage::Denies, Signal::Logs, clause).await?;
+async fn start_refused(stage: &Stage, first: &ClauseId, expected: &[(ClauseId, Component)]) -> Result<(), StageError> {
+    for (clause, component) in expected {
+        stage.kill_if_it_runs(*component, &[clause]).await?;
+    }
+    stage.begin_outage(Outage::Denies, Signal::Logs, first).await?;
     for (clause, component) in expected {
         let beyond = stage.store_errors_so_far(*component).await;
         stage.try_to_start(*component, &[clause]).await?;

@@ -2,8 +2,8 @@
 
 use harness_core::{
     catalogue::Target,
-    observation::{DISCLOSURES, Look, disclosure_fact, isolation_fact},
-    ports::{Component, Principal},
+    observation::{DISCLOSURES, Look, disclosure_fact, isolation_fact, trust_fact},
+    ports::{Component, Principal, ShownCertificate},
     scenario::Scenario,
     secret::Form,
     stage::{BUCKETS, Claim, Resource, Stage, StageError},
@@ -14,6 +14,11 @@ use serde_json::json;
 use crate::written_here;
 
 const ISOLATION: &str = "NFR-lgtm-d4f8c2a1-SEC-001/isolation";
+
+const HTTPS: &str = "AC-lgtm-004-04/https";
+
+/// Of each program the component that asks the store as soon as it starts.
+const ASKING: [Component; 3] = [Component::LokiBackend, Component::Tempo, Component::Mimir];
 
 const INLINE: &str = "AC-lgtm-004-02/none-inline";
 
@@ -29,7 +34,14 @@ pub(crate) fn all() -> Result<Vec<Scenario>, String> {
         Scenario::new("isolation", written_here!(), &[ISOLATION], |stage| async move { isolation(&stage).await })?;
     let hidden =
         Scenario::new("no-credential-inline", written_here!(), &[INLINE], |stage| async move { inline(&stage).await })?;
+    let trusting =
+        Scenario::new("store-over-https", written_here!(), &[HTTPS], |stage| async move { https(&stage).await })?;
     Ok(vec![
+        trusting
+            .tagged(&["secrets"])
+            .needing(&ASKING)
+            // Elsewhere no second process of a component can be started.
+            .only_on(&[Target::Local]),
         isolated.tagged(&["main", "secrets"]).claiming(&[
             Claim::read(Resource::S3),
             Claim::write(Resource::Bucket(BUCKETS[0].0)),
@@ -43,6 +55,25 @@ pub(crate) fn all() -> Result<Vec<Scenario>, String> {
             // Who writes down how components are run is asked from outside.
             .only_on(&[Target::Local, Target::Kind]),
     ])
+}
+
+/// Each component asks a store that shows a good certificate, through TLS, and refuses one that shows a bad one. Configured for plain HTTP
+/// it asks whoever is there, in the clear, which shows that the check can say no.
+async fn https(stage: &Stage) -> Result<(), StageError> {
+    let cases = ASKING.iter().flat_map(|component| ShownCertificate::ALL.map(|shown| (*component, shown)));
+    let rules: Vec<Rule> = cases
+        .map(|(component, shown)| {
+            let (fact, word) =
+                (trust_fact(component, shown), if shown == ShownCertificate::Good { "answered" } else { "refused" });
+            Rule::new(&fact, &fact, Check::Is(json!(word)))
+        })
+        .collect();
+    let names: Vec<String> = rules.iter().map(|rule| rule.name.clone()).collect();
+    let clause = stage.expect_state(HTTPS, rules)?;
+    let look = |plain| Look::StoreTrust { components: ASKING.to_vec(), shown: ShownCertificate::ALL.to_vec(), plain };
+    stage.control(&clause, "components that talk plain HTTP to their store", &words(&names), look(true)).await?;
+    stage.look_once(&clause, look(false)).await?;
+    Ok(())
 }
 
 /// What is configured, how it is started and what it tells hold no credential in use. A credential that nobody uses, added to each of the

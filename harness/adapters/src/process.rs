@@ -16,6 +16,7 @@ use thiserror::Error;
 use tokio::{
     io::AsyncReadExt,
     process::{Child, ChildStderr, Command},
+    sync::oneshot,
 };
 
 /// Bytes of a log's end that are looked at.
@@ -134,6 +135,41 @@ impl Drop for Group {
     }
 }
 
+/// Does `work` on a thread of its own, which lives exactly as long: processes that die with their thread can be started there. When
+/// nobody waits for it any more it is given up.
+pub(crate) async fn alone<T, F, Fut>(work: F) -> Result<T, String>
+where
+    T: Send + 'static,
+    F: FnOnce() -> Fut + Send + 'static,
+    Fut: Future<Output = Result<T, String>>,
+{
+    let (mut answer, answered) = oneshot::channel();
+    let on_thread = move || {
+        let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+            Ok(runtime) => runtime,
+            Err(error) => {
+                // Nobody hears it where nobody waits.
+                let _ = answer.send(Err(format!("no runtime for it: {error}")));
+                return;
+            }
+        };
+        let done = runtime.block_on(async {
+            tokio::select! {
+                () = answer.closed() => None,
+                done = work() => Some(done),
+            }
+        });
+        if let Some(done) = done {
+            let _ = answer.send(done);
+        }
+    };
+    std::thread::Builder::new()
+        .name("process".to_owned())
+        .spawn(on_thread)
+        .map_err(|error| format!("no thread for it: {error}"))?;
+    answered.await.unwrap_or_else(|_| Err("its thread ended early".to_owned()))
+}
+
 /// Sends the signal that `how` stands for.
 pub(crate) fn signal(pid: u32, how: Stop) -> Result<(), ProcessError> {
     let signal = match how {
@@ -244,5 +280,22 @@ mod tests {
     fn how_a_process_ended_is_said() {
         assert_eq!(exit_text(Ok(ExitStatus::from_raw(256))), "exit code 1");
         assert_eq!(exit_text(Ok(ExitStatus::from_raw(9))), "signal 9");
+    }
+
+    #[tokio::test]
+    async fn work_is_done_on_a_thread_of_its_own_and_given_up_with_its_caller() {
+        let here = std::thread::current().id();
+        let there = alone(|| async { Ok(std::thread::current().id()) }).await.unwrap();
+        assert_ne!(here, there);
+
+        let (dropped, given_up) = oneshot::channel::<()>();
+        let endless = alone(|| async move {
+            let _held = dropped;
+            std::future::pending::<Result<(), String>>().await
+        });
+        let (begun, mut endless) = (tokio::task::yield_now(), Box::pin(endless));
+        tokio::select! { biased; _ = &mut endless => panic!("ended"), () = begun => {} }
+        drop(endless);
+        assert!(given_up.await.is_err());
     }
 }

@@ -6,10 +6,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use reqwest::{Request, header::HeaderMap};
 
-use super::alone;
 use crate::{
     http::{CONNECT_TIMEOUT, Carrier, Reply, TOTAL_TIMEOUT},
-    process::{self, Group},
+    process::{self, Group, alone},
 };
 
 /// The curl that is in `PATH`.

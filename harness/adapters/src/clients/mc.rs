@@ -10,9 +10,8 @@ use std::{
 use harness_core::ports::PortError;
 use serde::Deserialize;
 
-use super::alone;
 use crate::{
-    process::{self, Group},
+    process::{self, Group, alone},
     s3::DENIALS,
     trust::Authority,
 };

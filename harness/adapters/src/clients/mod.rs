@@ -20,19 +20,18 @@ use std::{
     time::Duration,
 };
 
+use crate::{
+    endpoints::Endpoints,
+    http,
+    process::{self, alone},
+    targets::blueprint::{Program, is_problem, last},
+};
 use harness_core::{
     observation::EvidenceKind,
     poll::Schedule,
     ports::{Clock, Component, PushAnswer, PushOutcome, Tick},
     signal::{LogEntry, Sample, Span},
     stimulus::Route,
-};
-use tokio::sync::oneshot;
-
-use crate::{
-    endpoints::Endpoints,
-    http, process,
-    targets::blueprint::{Program, is_problem, last},
 };
 
 /// How often a client is asked how far it is.
@@ -170,41 +169,6 @@ fn public(url: &str) -> String {
     format!("{scheme}://{}", rest.rsplit_once('@').map_or(rest, |(_, place)| place))
 }
 
-/// Does `work` on a thread of its own, which lives exactly as long: processes that die with their thread can be started there. When
-/// nobody waits for it any more it is given up.
-async fn alone<T, F, Fut>(work: F) -> Result<T, String>
-where
-    T: Send + 'static,
-    F: FnOnce() -> Fut + Send + 'static,
-    Fut: Future<Output = Result<T, String>>,
-{
-    let (mut answer, answered) = oneshot::channel();
-    let on_thread = move || {
-        let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-            Ok(runtime) => runtime,
-            Err(error) => {
-                // Nobody hears it where nobody waits.
-                let _ = answer.send(Err(format!("no runtime for it: {error}")));
-                return;
-            }
-        };
-        let done = runtime.block_on(async {
-            tokio::select! {
-                () = answer.closed() => None,
-                done = work() => Some(done),
-            }
-        });
-        if let Some(done) = done {
-            let _ = answer.send(done);
-        }
-    };
-    std::thread::Builder::new()
-        .name("client".to_owned())
-        .spawn(on_thread)
-        .map_err(|error| format!("no thread for it: {error}"))?;
-    answered.await.unwrap_or_else(|_| Err("its thread ended early".to_owned()))
-}
-
 /// Ends a client. It is killed when it is dropped as well; its end is waited for so that nothing of it outlives the answer.
 async fn end(client: &mut tokio::process::Child) -> Result<(), String> {
     client.kill().await.map_err(|error| format!("it could not be ended: {error}"))
@@ -225,22 +189,5 @@ mod tests {
     fn an_address_is_told_without_its_secrets() {
         assert_eq!(public("http://user:secret@127.0.0.1:1"), "http://127.0.0.1:1");
         assert_eq!(public("http://127.0.0.1:1"), "http://127.0.0.1:1");
-    }
-
-    #[tokio::test]
-    async fn work_is_done_on_a_thread_of_its_own_and_given_up_with_its_caller() {
-        let here = std::thread::current().id();
-        let there = alone(|| async { Ok(std::thread::current().id()) }).await.unwrap();
-        assert_ne!(here, there);
-
-        let (dropped, given_up) = oneshot::channel::<()>();
-        let endless = alone(|| async move {
-            let _held = dropped;
-            std::future::pending::<Result<(), String>>().await
-        });
-        let (begun, mut endless) = (tokio::task::yield_now(), Box::pin(endless));
-        tokio::select! { biased; _ = &mut endless => panic!("ended"), () = begun => {} }
-        drop(endless);
-        assert!(given_up.await.is_err());
     }
 }

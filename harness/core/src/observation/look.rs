@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Evidence, Question};
 use crate::{
-    ports::{Component, Interface, Principal, Reader, StoreKeys, Tick, Usage},
+    ports::{Component, Interface, Principal, Reader, ShownCertificate, StoreKeys, Tick, Usage},
     secret::Form,
     signal::{Labels, Signal},
     stimulus::load::LoadPlan,
@@ -251,6 +251,15 @@ pub enum Look {
         /// Key that the harness puts there to be listed, and removes again.
         probe: String,
     },
+    /// What second processes of components make of the certificates that a store shows.
+    StoreTrust {
+        /// The components.
+        components: Vec<Component>,
+        /// What is shown to each, in turn.
+        shown: Vec<ShownCertificate>,
+        /// Whether they are configured for a store that speaks plain HTTP.
+        plain: bool,
+    },
     /// How a component's process stands, and what it has logged about its store beyond so many lines.
     Start {
         /// The component.
@@ -316,6 +325,7 @@ impl Look {
             | Self::Interface { .. }
             | Self::Stores { .. }
             | Self::Listings { .. }
+            | Self::StoreTrust { .. }
             | Self::Start { .. }
             | Self::StoreErrors { .. }
             | Self::Disclosures { .. }
@@ -414,6 +424,11 @@ pub const FOREIGN: &str = "foreign";
 /// The name of the fact that tells whether a program of others lists what is in `owner`'s bucket.
 pub fn listing_fact(owner: Component) -> String {
     format!("{owner}.listed")
+}
+
+/// The name of the fact that tells what `component` made of a store that shows `certificate`.
+pub fn trust_fact(component: Component, certificate: ShownCertificate) -> String {
+    format!("{component} shown {}", certificate.describe())
 }
 
 /// The places where a component's credentials are looked for, by the last part of their facts' names.

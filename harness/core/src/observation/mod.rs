@@ -9,7 +9,7 @@ mod timed;
 pub use evidence::{Evidence, EvidenceKind, rfc3339};
 pub use look::{
     AskedStore, Counted, DISCLOSURES, FOREIGN, FOUND, Facts, Look, Observation, Oracle, Seen, disclosure_fact,
-    isolation_fact, listing_fact,
+    isolation_fact, listing_fact, trust_fact,
 };
 pub use question::{Count, Question};
 pub use timed::{Flaw, Timed, Timings};

@@ -127,6 +127,18 @@ pub trait Lifecycle: Send + Sync {
         Err(PortError::Unsupported { reason: format!("nobody here knows the process of {component}") })
     }
 
+    /// Starts a second process of `component`, configured as the first but for a store of the harness' own, which shows `certificate`; with
+    /// `plain`, configured for a store that speaks plain HTTP. Ends it once it is known what it makes of that store.
+    async fn start_on_trial(
+        &self,
+        component: Component,
+        certificate: ShownCertificate,
+        plain: bool,
+    ) -> Result<Trial, PortError> {
+        let _ = (certificate, plain);
+        Err(PortError::Unsupported { reason: format!("no second process of {component} can be started here") })
+    }
+
     /// Has the object store deny whatever `component` asks for, while it goes on running. It is written down where a later run finds it.
     async fn bar(&self, component: Component) -> Result<(), PortError> {
         Err(PortError::Unsupported { reason: format!("the store's user of {component} cannot be disabled here") })
@@ -141,9 +153,53 @@ pub trait Lifecycle: Send + Sync {
     async fn failure(&self, component: Component) -> Option<String>;
 }
 
+/// What a store of the harness' own shows to whom it is on trial for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ShownCertificate {
+    /// A certificate as it should be.
+    Good,
+    /// One of another authority.
+    OtherAuthority,
+    /// One for another name.
+    OtherName,
+    /// One whose time is over.
+    Expired,
+}
+
+impl ShownCertificate {
+    /// Every one.
+    pub const ALL: [Self; 4] = [Self::Good, Self::OtherAuthority, Self::OtherName, Self::Expired];
+
+    /// The words for people.
+    pub fn describe(self) -> &'static str {
+        match self {
+            Self::Good => "a certificate as it should be",
+            Self::OtherAuthority => "a certificate of another authority",
+            Self::OtherName => "a certificate for another name",
+            Self::Expired => "a certificate whose time is over",
+        }
+    }
+}
+
+/// What came of a component that was started on trial.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trial {
+    /// Requests that came through TLS.
+    pub encrypted: usize,
+    /// Requests that came in the clear.
+    pub clear: usize,
+    /// What was said when a handshake was broken off, one each.
+    pub turned_back: Vec<String>,
+    /// The last line in which the component complains of a certificate.
+    pub complaint: Option<String>,
+}
+
 /// How a process stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Standing {
+    /// Whether it runs at all.
+    pub running: bool,
     /// Whether it says that it is ready.
     pub ready: bool,
     /// Its exit code, where it has ended by itself.

@@ -14,7 +14,9 @@ mod workloads;
 
 pub use clock::{Clock, Tick};
 pub use interfaces::{Interface, Interfaces, Spoken};
-pub use lifecycle::{Component, Lifecycle, LogLine, Logs, ProcessProof, Standing, Stop, StoreKeys};
+pub use lifecycle::{
+    Component, Lifecycle, LogLine, Logs, ProcessProof, ShownCertificate, Standing, Stop, StoreKeys, Trial,
+};
 pub use meter::{Cost, Meter, Usage};
 pub use objects::{LifecycleRule, ObjectSummary, ObjectVersion, Objects, Principal, Versioning};
 pub use push::{Push, PushAnswer, PushOutcome};

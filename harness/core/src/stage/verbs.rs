@@ -469,12 +469,12 @@ impl Stage {
         Ok(())
     }
 
-    /// Stops a component, unless it has ended by itself.
-    pub async fn stop_unless_ended(&self, component: Component, clauses: &[&ClauseId]) -> Result<(), StageError> {
+    /// Kills a component, unless it does not run anyway.
+    pub async fn kill_if_it_runs(&self, component: Component, clauses: &[&ClauseId]) -> Result<(), StageError> {
         let standing = self.ports().lifecycle.standing(component).await;
-        match standing.map_err(|error| StageError::blocked(error.to_string()))?.exit_code {
-            Some(_) => Ok(()),
-            None => self.stop(&[component], Stop::Graceful, clauses).await,
+        match standing.map_err(|error| StageError::blocked(error.to_string()))?.running {
+            true => self.stop(&[component], Stop::Kill, clauses).await,
+            false => Ok(()),
         }
     }
 

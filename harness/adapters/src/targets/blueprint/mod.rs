@@ -33,7 +33,7 @@ pub use role::{Role, UnknownRole};
 pub(in crate::targets) use {
     buckets::{ALIAS, BUCKETS, Maker, Mc, POLICY},
     build::remove_folder,
-    certificates::Certificates,
+    certificates::{Certificates, Flaw},
     credentials::write_for_its_user,
     gateway::{Upstream, Upstreams, serve_grpc, serve_http},
     images::{Made, RUN, Recipe, make, references, versions, words},

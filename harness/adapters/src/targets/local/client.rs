@@ -17,8 +17,8 @@ use async_trait::async_trait;
 use harness_core::{
     poll::{Ended, Step, until},
     ports::{
-        Clock, Component, Cost, Lifecycle, LogLine, Logs, Meter, PortError, ProcessProof, Standing, Stop, StoreKeys,
-        Tick, Usage, Workload, Workloads, Written, WrittenKind,
+        Clock, Component, Cost, Lifecycle, LogLine, Logs, Meter, PortError, ProcessProof, ShownCertificate, Standing,
+        Stop, StoreKeys, Tick, Trial, Usage, Workload, Workloads, Written, WrittenKind,
     },
 };
 use thiserror::Error;
@@ -30,6 +30,7 @@ use super::{
     mc::LocalMc,
     room::Room,
     supervisor::{clear, configuration_file},
+    trial,
 };
 use crate::targets::blueprint::{
     ALIAS, Credentials, CredentialsError, Event, KeyPair, Mc, Plan, Ports, PortsError, Profile, Program, Progress,
@@ -564,12 +565,22 @@ impl Lifecycle for LocalStack {
         Err(PortError::Unsupported { reason: format!("the keys of {component} are fixed when the stack starts") })
     }
 
+    async fn start_on_trial(
+        &self,
+        component: Component,
+        certificate: ShownCertificate,
+        plain: bool,
+    ) -> Result<Trial, PortError> {
+        trial::start(self, component, certificate, plain).await
+    }
+
     async fn standing(&self, component: Component) -> Result<Standing, PortError> {
         let target = component.to_string();
         let state = self.fresh_state().map_err(|error| PortError::Unreachable { target, reason: causes(&error) })?;
         let state = state.components.get(&component);
         let code = state.and_then(|state| state.failure.as_ref()?.how.strip_prefix(EXIT_CODE)?.parse().ok());
-        Ok(Standing { ready: state.is_some_and(|state| state.phase == Phase::Ready), exit_code: code })
+        let running = state.is_some_and(|state| state.pid.is_some());
+        Ok(Standing { running, ready: state.is_some_and(|state| state.phase == Phase::Ready), exit_code: code })
     }
 
     async fn bar(&self, component: Component) -> Result<(), PortError> {

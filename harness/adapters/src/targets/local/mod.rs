@@ -15,6 +15,7 @@ mod room;
 mod spec;
 mod state;
 mod supervisor;
+mod trial;
 
 pub use client::{Down, LocalStack, Starter, UpError, down, down_if_idle, status, up};
 pub use folders::{Folders, FoldersError};

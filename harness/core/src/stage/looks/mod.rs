@@ -10,6 +10,7 @@ mod logs;
 mod metrics;
 mod readers;
 mod traces;
+mod trust;
 mod usage;
 mod workloads;
 
@@ -116,6 +117,9 @@ impl Glass {
             Look::ByReader { reader, at, of } => readers::records(&mut scene, reader, at, *of).await?,
             Look::Listings { reader, owners, keys, probe } => {
                 readers::listings(&mut scene, reader, &owners, keys, &probe).await
+            }
+            Look::StoreTrust { components, shown, plain } => {
+                trust::trials(&mut scene, &components, &shown, plain).await
             }
             Look::Start { component, beyond } => workloads::start(&mut scene, component, beyond).await,
             Look::StoreErrors { component, beyond } => workloads::store_errors(&mut scene, component, beyond).await,
