@@ -1,11 +1,15 @@
-//! The API matrix of the stack: each row's protocol, spoken at any row's address. Must not judge the answers beyond their form.
+//! The API matrix of the stack: each row's protocol, spoken at any row's address, and by any client. Must not judge the answers beyond
+//! their form.
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 use harness_core::{
-    observation::EvidenceKind,
-    ports::{Clock, Component, Interface, Interfaces, PortError, PushAnswer, PushOutcome, Spoken},
+    observation::{Evidence, EvidenceKind},
+    ports::{
+        Clock, Component, Doorstep, Interface, Interfaces, PortError, Presented, PushAnswer, PushOutcome, Reception,
+        Spoken,
+    },
     signal::Signal,
     stage::bucket_of,
     stimulus::encode::EncodeError,
@@ -13,6 +17,10 @@ use harness_core::{
 use serde_json::Value;
 
 use crate::{
+    causes,
+    certificates::{Certificates, Identity},
+    faults::Door,
+    greeting::{GreetingError, Guise, Language, greet},
     http::{Exchange, Http},
     loki::Loki,
     mimir::Mimir,
@@ -41,6 +49,8 @@ impl Address {
 pub struct StackInterfaces {
     http: Http,
     rows: BTreeMap<Interface, Address>,
+    /// The harness' certificate of the declared authority, where it has one.
+    identity: Option<Identity>,
 }
 
 impl StackInterfaces {
@@ -50,7 +60,17 @@ impl StackInterfaces {
         authority: Option<&Authority>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, PortError> {
-        Ok(Self { http: Http::trusting(authority, clock)?, rows })
+        Ok(Self { http: Http::trusting(authority, clock)?, rows, identity: None })
+    }
+
+    /// The same, with a certificate of the declared authority to show.
+    pub fn recognised_by(self, identity: Option<Identity>) -> Self {
+        Self { identity, ..self }
+    }
+
+    fn address(&self, at: Interface) -> Result<&Address, PortError> {
+        let missing = || PortError::Unsupported { reason: format!("the stack has no address for {at}") };
+        self.rows.get(&at).ok_or_else(missing)
     }
 
     /// `path` below `url` answers 200 with a JSON object that has `member`.
@@ -78,10 +98,7 @@ impl StackInterfaces {
 #[async_trait]
 impl Interfaces for StackInterfaces {
     async fn speak(&self, interface: Interface, at: Interface) -> Result<Spoken, PortError> {
-        let address = self
-            .rows
-            .get(&at)
-            .ok_or_else(|| PortError::Unsupported { reason: format!("the stack has no address for {at}") })?;
+        let address = self.address(at)?;
         let url = address.url.as_str();
         let http = self.http.clone();
         let spoken = match interface {
@@ -101,6 +118,65 @@ impl Interfaces for StackInterfaces {
         };
         Ok(Spoken { address: address.name.clone(), ..spoken })
     }
+
+    async fn connect(&self, at: Doorstep, presenting: Presented) -> Result<(Reception, Evidence), PortError> {
+        let foreign = Identity::of_nobody();
+        let unusable = |reason: String| PortError::Unsupported { reason };
+        let guise = match (presenting, &self.identity, &foreign) {
+            (Presented::PlainText, _, _) => Guise::PlainText,
+            (Presented::NoCertificate, _, _) => Guise::Tls(None),
+            (Presented::ForeignCertificate, _, Ok(foreign)) => Guise::Tls(Some(foreign)),
+            (Presented::ForeignCertificate, _, Err(error)) => return Err(unusable(causes(error))),
+            (Presented::DeclaredCertificate, Some(own), _) => Guise::Tls(Some(own)),
+            (Presented::DeclaredCertificate, None, _) => {
+                return Err(unusable("the harness has no certificate of the declared authority".to_owned()));
+            }
+        };
+        match at {
+            Doorstep::Row(interface) => {
+                let address = self.address(interface)?;
+                let place = Address::of_url(&address.url).name;
+                self.received(&address.name, &place, language(interface), presenting, guise).await
+            }
+            Doorstep::OpenToAll => {
+                let shown = Certificates::make(&["127.0.0.1"]).map_err(|error| unusable(causes(&error)))?;
+                let door = Door::open(&shown.server, &shown.server_key).map_err(|error| unusable(causes(&error)))?;
+                let place = door.address().to_string();
+                self.received(&place, &place, Language::Http1, presenting, guise).await
+            }
+        }
+    }
+}
+
+impl StackInterfaces {
+    async fn received(
+        &self,
+        name: &str,
+        place: &str,
+        language: Language,
+        presenting: Presented,
+        guise: Guise<'_>,
+    ) -> Result<(Reception, Evidence), PortError> {
+        let mut evidence = Evidence::new(EvidenceKind::Query, self.http.clock().unix_ns());
+        evidence.request = Some(format!("connect to {name}, presenting {}", presenting.describe()));
+        let (reception, told) = greet(place, language, guise).await.map_err(|error| match error {
+            GreetingError::Identity(reason) => PortError::Unsupported { reason },
+            error => PortError::Unreachable { target: name.to_owned(), reason: causes(&error) },
+        })?;
+        evidence.excerpt = Some(told);
+        Ok((reception, evidence))
+    }
+}
+
+fn language(interface: Interface) -> Language {
+    match interface {
+        Interface::LogPushes | Interface::SpanPushes => Language::Http2,
+        Interface::LogQueries
+        | Interface::TraceQueries
+        | Interface::SamplePushes
+        | Interface::SampleQueries
+        | Interface::ObjectStore => Language::Http1,
+    }
 }
 
 fn asked((answered, exchange): (bool, Exchange)) -> Spoken {
@@ -116,4 +192,147 @@ fn pushed(answer: Result<PushAnswer, EncodeError>) -> Result<Spoken, PortError> 
     let answer = answer.map_err(|error| PortError::Unsupported { reason: error.to_string() })?;
     let answered = answer.outcome == PushOutcome::Acked;
     Ok(Spoken { address: String::new(), answered, verified_tls: false, evidence: answer.evidence })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path, time::Duration};
+
+    use harness_core::poll::{Ended, Schedule, Step, until};
+
+    use super::*;
+    use crate::{
+        SystemClock, loopback,
+        process::{Start, alone, spawn},
+        targets::{
+            blueprint::{Program, Silent, build},
+            local::Folders,
+        },
+    };
+
+    /// A server by its own configuration: store and all else in `folder`, TLS of its own on its ports.
+    fn configuration(program: Program, folder: &Path, [http, grpc, otlp]: [u16; 3]) -> String {
+        let folder = folder.display();
+        let tls = format!(
+            "{{cert_file: {folder}/server.crt, key_file: {folder}/server.key, client_ca_file: {folder}/authority.crt, \
+             client_auth_type: RequireAndVerifyClientCert}}"
+        );
+        let server = format!(
+            "server: {{http_listen_address: 127.0.0.1, http_listen_port: {http}, grpc_listen_address: 127.0.0.1, \
+             grpc_listen_port: {grpc}, http_tls_config: {tls}, grpc_tls_config: {tls}}}"
+        );
+        match program {
+            Program::Loki => format!(
+                "auth_enabled: false\n{server}\n\
+                 common: {{path_prefix: {folder}, replication_factor: 1, instance_addr: 127.0.0.1, ring: {{kvstore: {{store: inmemory}}}}, \
+                 storage: {{filesystem: {{chunks_directory: {folder}/chunks, rules_directory: {folder}/rules}}}}}}\n\
+                 schema_config: {{configs: [{{from: 2024-01-01, store: tsdb, object_store: filesystem, schema: v13, \
+                 index: {{prefix: index_, period: 24h}}}}]}}\n"
+            ),
+            Program::Tempo => format!(
+                "{server}\n\
+                 distributor: {{receivers: {{otlp: {{protocols: {{grpc: {{endpoint: '127.0.0.1:{otlp}', tls: {{cert_file: \
+                 {folder}/server.crt, key_file: {folder}/server.key, client_ca_file: {folder}/authority.crt}}}}}}}}}}}}\n\
+                 storage: {{trace: {{backend: local, local: {{path: {folder}/blocks}}, wal: {{path: {folder}/wal}}}}}}\n"
+            ),
+            _ => format!(
+                "multitenancy_enabled: false\n{server}\n\
+                 common: {{storage: {{backend: filesystem, filesystem: {{dir: {folder}/blocks}}}}}}\n\
+                 blocks_storage: {{tsdb: {{dir: {folder}/tsdb}}, bucket_store: {{sync_dir: {folder}/sync}}}}\n\
+                 compactor: {{data_dir: {folder}/compactor}}\nruler_storage: {{filesystem: {{dir: {folder}/rules}}}}\n\
+                 ingester: {{ring: {{replication_factor: 1, instance_addr: 127.0.0.1}}}}\nmemberlist: {{bind_addr: [127.0.0.1]}}\n\
+                 activity_tracker: {{filepath: {folder}/activity.log}}\n"
+            ),
+        }
+    }
+
+    /// How every client is received at `rows` of a real server that demands certificates.
+    async fn received(program: Program, rows: Vec<(Interface, usize)>) -> Vec<(Interface, Vec<&'static str>)> {
+        let clock = SystemClock::start();
+        let built = alone(move || async move {
+            let folders = Folders::from_environment().map_err(|error| error.to_string())?;
+            build(&[program], &folders.cache, &SystemClock::start(), &Silent).await.map_err(|error| causes(&error))
+        });
+        let built = built.await.unwrap();
+        let server = built.get(&program).unwrap().clone();
+        let folder = tempfile::tempdir().unwrap();
+        let (certificates, identity) = Certificates::mutual(&["127.0.0.1"]).unwrap();
+        for (name, text) in [
+            ("authority.crt", &certificates.authority),
+            ("server.crt", &certificates.server),
+            ("server.key", &certificates.server_key),
+        ] {
+            fs::write(folder.path().join(name), text).unwrap();
+        }
+        let mut taken = std::collections::BTreeSet::new();
+        let ports = [0, 1, 2].map(|_| {
+            let port = loopback::free_port(&taken).unwrap();
+            taken.insert(port);
+            port
+        });
+        let file = folder.path().join("server.yaml");
+        fs::write(&file, configuration(program, folder.path(), ports)).unwrap();
+        let log = folder.path().join("log");
+        let url = |place: usize| format!("https://127.0.0.1:{}", ports[place]);
+        let addresses = rows.iter().map(|(row, place)| (*row, Address::of_url(&url(*place)))).collect();
+        let clock: Arc<dyn Clock> = Arc::new(clock);
+        let interfaces =
+            StackInterfaces::new(addresses, None, Arc::clone(&clock)).unwrap().recognised_by(Some(identity));
+        alone(move || async move {
+            let arguments = vec![format!("-config.file={}", file.display()).into()];
+            let start = Start { program: &server, arguments, environment: Vec::new(), log: log.clone() };
+            let mut process = spawn(start).map_err(|error| causes(&error))?;
+            let schedule = Schedule { first: Duration::from_millis(100), share: 0.0 };
+            let mut seen = Vec::new();
+            for (row, _) in rows {
+                let listens = until(clock.as_ref(), schedule, clock.now().after(Duration::from_secs(60)), || async {
+                    match interfaces.connect(Doorstep::Row(row), Presented::DeclaredCertificate).await {
+                        Ok((Reception::Answered, _)) => Step::Ready(()),
+                        other => Step::NotYet(format!("{other:?}")),
+                    }
+                });
+                if let Ended::TimedOut(last) | Ended::Never(last) = listens.await {
+                    let log = fs::read_to_string(&log).unwrap_or_default();
+                    return Err(format!("{row}: {last:?}\n{log}"));
+                }
+                let mut words = Vec::new();
+                for presented in Presented::ALL {
+                    let received = interfaces.connect(Doorstep::Row(row), presented).await;
+                    let (reception, _) = received.map_err(|error| error.to_string())?;
+                    words.push(reception.describe());
+                }
+                seen.push((row, words));
+            }
+            process.kill().await.map_err(|error| error.to_string())?;
+            Ok(seen)
+        })
+        .await
+        .unwrap()
+    }
+
+    #[tokio::test]
+    async fn servers_with_tls_of_their_own_answer_only_who_shows_a_certificate() {
+        let rows = [
+            (Program::Loki, vec![(Interface::LogQueries, 0), (Interface::LogPushes, 1)]),
+            (Program::Tempo, vec![(Interface::TraceQueries, 0), (Interface::SpanPushes, 2)]),
+            (Program::Mimir, vec![(Interface::SampleQueries, 0), (Interface::SamplePushes, 0)]),
+        ];
+        for (program, rows) in rows {
+            for (row, words) in received(program, rows).await {
+                assert_eq!(words, ["refused", "refused", "refused", "answered"], "{row}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_port_that_is_open_to_all_refuses_nobody() {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+        let interfaces = StackInterfaces::new(BTreeMap::new(), None, clock).unwrap();
+        for presented in [Presented::PlainText, Presented::NoCertificate, Presented::ForeignCertificate] {
+            let (reception, evidence) = interfaces.connect(Doorstep::OpenToAll, presented).await.unwrap();
+            assert_eq!(reception, Reception::Answered, "{evidence:?}");
+        }
+        let unknown = interfaces.connect(Doorstep::OpenToAll, Presented::DeclaredCertificate).await;
+        assert!(matches!(unknown, Err(PortError::Unsupported { .. })));
+    }
 }

@@ -1,10 +1,12 @@
 //! The only I/O of the harness against the stack: clients, targets, faults, settings. Must not judge what it sees.
 
 mod causes;
+mod certificates;
 pub mod clients;
 mod clock;
 pub mod endpoints;
 pub mod faults;
+mod greeting;
 pub mod http;
 pub mod interfaces;
 pub mod kube;
@@ -23,6 +25,7 @@ pub mod tempo;
 pub mod trust;
 
 pub use causes::causes;
+pub use certificates::{Identity, IdentityError};
 pub use clock::SystemClock;
 pub use meter::own as own_cost;
 pub use tasks::RuntimeTasks;

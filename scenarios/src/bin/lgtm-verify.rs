@@ -6,6 +6,7 @@ use std::{
     num::NonZeroUsize,
     path::PathBuf,
     process::ExitCode,
+    str::FromStr,
     sync::Arc,
     time::Duration,
 };
@@ -13,7 +14,7 @@ use std::{
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use harness_adapters::{
-    SystemClock,
+    Identity, SystemClock,
     targets::blueprint::{ImageSource, Override, Profile},
     targets::cluster::NAMESPACE,
     targets::kind::{Gateway, KindSpec, PullPolicy},
@@ -153,6 +154,22 @@ struct ClusterArguments {
     /// A cluster that may be written to, by the UID of its namespace kube-system; any other is refused.
     #[arg(long = "allow-cluster", env = "LGTM_VERIFY_CLUSTERS", value_delimiter = ',', value_name = "UID")]
     allowed: Vec<String>,
+    /// The certificate and private key, as PEM, that the rows of the API matrix are shown where they ask for mutual TLS.
+    #[arg(long, env = "LGTM_VERIFY_CLIENT_IDENTITY", value_name = "FILE")]
+    client_identity: Option<IdentityFile>,
+}
+
+/// A client's identity, read from a file.
+#[derive(Clone)]
+struct IdentityFile(Identity);
+
+impl FromStr for IdentityFile {
+    type Err = String;
+
+    fn from_str(path: &str) -> Result<Self, Self::Err> {
+        let pem = std::fs::read_to_string(path).map_err(|error| format!("{path}: {error}"))?;
+        Identity::from_pem(&pem).map(Self).map_err(|error| format!("{path}: {error}"))
+    }
 }
 
 impl ClusterArguments {
@@ -163,7 +180,14 @@ impl ClusterArguments {
             }
             None => ClusterFrom::Inside,
         };
-        ClusterOptions { target: Target::Cluster, from, namespace: self.namespace, endpoints, cache: None }
+        ClusterOptions {
+            target: Target::Cluster,
+            from,
+            namespace: self.namespace,
+            endpoints,
+            cache: None,
+            identity: self.client_identity.map(|IdentityFile(identity)| identity),
+        }
     }
 }
 

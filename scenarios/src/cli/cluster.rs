@@ -7,7 +7,7 @@ use std::{
 };
 
 use harness_adapters::{
-    RuntimeTasks, causes,
+    Identity, RuntimeTasks, causes,
     clients::ClientPrograms,
     interfaces::StackInterfaces,
     kube::{Access, Cluster, KubeError},
@@ -49,6 +49,8 @@ pub struct ClusterOptions {
     pub endpoints: Vec<EndpointOverride>,
     /// Where programs that send are kept once they are built; `None` where none can be.
     pub cache: Option<PathBuf>,
+    /// The certificate that servers that ask for one are shown.
+    pub identity: Option<Identity>,
 }
 
 /// From where a cluster is reached.
@@ -83,6 +85,7 @@ impl ClusterOptions {
             namespace: NAMESPACE.to_owned(),
             endpoints,
             cache: Some(folders.cache.clone()),
+            identity: None,
         })
     }
 }
@@ -171,7 +174,8 @@ fn ports(
         .read_by(&clients)
         .keeping_incomplete_uploads(facts.incomplete_upload_expiry);
     let push = StackPush::new(&endpoints, clients, Arc::clone(&clock))?;
-    let interfaces = StackInterfaces::new(rows, facts.authority.as_ref(), Arc::clone(&clock))?;
+    let interfaces = StackInterfaces::new(rows, facts.authority.as_ref(), Arc::clone(&clock))?
+        .recognised_by(options.identity.clone());
     Ok(Ports {
         push: Arc::new(push),
         query: Arc::new(query),

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Evidence, Question};
 use crate::{
-    ports::{Component, Interface, Principal, Reader, ShownCertificate, StoreKeys, Tick, Usage},
+    ports::{Component, Doorstep, Interface, Presented, Principal, Reader, ShownCertificate, StoreKeys, Tick, Usage},
     secret::Form,
     signal::{Labels, Signal},
     stimulus::load::LoadPlan,
@@ -226,6 +226,13 @@ pub enum Look {
         /// The component whose configuration is asked for the receivers that it enables, where that counts.
         receivers_of: Option<Component>,
     },
+    /// Which clients are answered, by what they present.
+    ClientCertificates {
+        /// Where they connect.
+        at: Doorstep,
+        /// By which name a fact tells of a client, and what that one presents.
+        clients: Vec<(Presented, Presented)>,
+    },
     /// Which bucket each component is configured for, whether it is there, and whose keys and buckets are the same.
     Stores {
         /// The owners that the design names, each with its bucket and the component that is asked for it.
@@ -323,6 +330,7 @@ impl Look {
             | Self::Memory { .. }
             | Self::Storage { .. }
             | Self::Interface { .. }
+            | Self::ClientCertificates { .. }
             | Self::Stores { .. }
             | Self::Listings { .. }
             | Self::StoreTrust { .. }

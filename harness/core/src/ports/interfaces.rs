@@ -72,9 +72,75 @@ pub struct Spoken {
     pub evidence: Evidence,
 }
 
+/// What a client shows of itself when it connects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Presented {
+    /// Nothing; it does not even speak TLS.
+    PlainText,
+    /// No certificate, over TLS.
+    NoCertificate,
+    /// The certificate of an authority that nobody declared.
+    ForeignCertificate,
+    /// A certificate of the declared authority.
+    DeclaredCertificate,
+}
+
+impl Presented {
+    /// Each of them.
+    pub const ALL: [Self; 4] =
+        [Self::PlainText, Self::NoCertificate, Self::ForeignCertificate, Self::DeclaredCertificate];
+
+    /// In words.
+    pub fn describe(self) -> &'static str {
+        match self {
+            Self::PlainText => "plain text",
+            Self::NoCertificate => "no certificate",
+            Self::ForeignCertificate => "a certificate of another authority",
+            Self::DeclaredCertificate => "a certificate of the declared authority",
+        }
+    }
+}
+
+/// How a client was received.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reception {
+    /// It got an answer to what it said.
+    Answered,
+    /// The connection was ended without one.
+    Refused,
+    /// Nobody there speaks TLS.
+    NoTls,
+}
+
+impl Reception {
+    /// In a word.
+    pub fn describe(self) -> &'static str {
+        match self {
+            Self::Answered => "answered",
+            Self::Refused => "refused",
+            Self::NoTls => "no tls",
+        }
+    }
+}
+
+/// Where a client connects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Doorstep {
+    /// The address of this row.
+    Row(Interface),
+    /// A port of the harness' own that answers everybody, in plain text and over TLS.
+    OpenToAll,
+}
+
 /// Speaks the protocols of the API matrix. Nothing that is said leaves a record behind.
 #[async_trait]
 pub trait Interfaces: Send + Sync {
     /// Speaks the protocol of `interface` at the address of the row `at`, once. No answer, or one of another protocol, is no error.
     async fn speak(&self, interface: Interface, at: Interface) -> Result<Spoken, PortError>;
+
+    /// Connects once, presenting this, and says the least to which an answer is due. Without a certificate of the declared authority there
+    /// is [`PortError::Unsupported`]; that a client is refused is no error, that nobody is there is one.
+    async fn connect(&self, at: Doorstep, presenting: Presented) -> Result<(Reception, Evidence), PortError>;
 }

@@ -13,7 +13,7 @@ mod tasks;
 mod workloads;
 
 pub use clock::{Clock, Tick};
-pub use interfaces::{Interface, Interfaces, Spoken};
+pub use interfaces::{Doorstep, Interface, Interfaces, Presented, Reception, Spoken};
 pub use lifecycle::{
     Component, Lifecycle, LogLine, Logs, ProcessProof, ShownCertificate, Standing, Stop, StoreKeys, Trial,
 };

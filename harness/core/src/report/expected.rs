@@ -45,8 +45,8 @@ pub enum Expectedness {
 }
 
 impl ExpectedVerdict {
-    /// The expected verdicts in `text`, a line each: target, profile, clause, verdict, finding. Each has to be about a clause that the
-    /// target can show, and explained by a finding about that clause.
+    /// The expected verdicts in `text`, a line each: targets and profiles (each a list, with commas), clause, verdict, finding. Each has to be
+    /// about a clause that the targets can show, and explained by a finding about that clause.
     ///
     /// # Errors
     /// Every line that makes no sense.
@@ -59,32 +59,32 @@ impl ExpectedVerdict {
                 continue;
             }
             let read = Self::read_line(line, catalogue).and_then(|read| {
-                let same = |known: &&Self| {
-                    (known.target, &known.profile, &known.clause) == (read.target, &read.profile, &read.clause)
+                let same = |one: &Self, other: &Self| {
+                    (one.target, &one.profile, &one.clause) == (other.target, &other.profile, &other.clause)
                 };
-                match expected.iter().find(same) {
-                    Some(_) => Err(format!("{} is there twice for {}/{}", read.clause, read.target, read.profile)),
+                match read.iter().find(|read| expected.iter().any(|known| same(known, read))) {
+                    Some(read) => Err(format!("{} is there twice for {}/{}", read.clause, read.target, read.profile)),
                     None => Ok(read),
                 }
             });
             match read {
-                Ok(read) => expected.push(read),
+                Ok(read) => expected.extend(read),
                 Err(reason) => errors.push(ExpectedError { file: file.to_owned(), line: number + 1, reason }),
             }
         }
         if errors.is_empty() { Ok(expected) } else { Err(errors) }
     }
 
-    fn read_line(line: &str, catalogue: &Catalogue) -> Result<Self, String> {
+    fn read_line(line: &str, catalogue: &Catalogue) -> Result<Vec<Self>, String> {
         let words: Vec<&str> = line.split_whitespace().collect();
-        let [target, profile, clause, verdict, finding] = words[..] else {
-            return Err(format!("{line:?} is not TARGET PROFILE CLAUSE VERDICT FINDING"));
+        let [targets, profiles, clause, verdict, finding] = words[..] else {
+            return Err(format!("{line:?} is not TARGETS PROFILES CLAUSE VERDICT FINDING"));
         };
-        let target: Target = target.parse()?;
+        let targets = targets.split(',').map(str::parse).collect::<Result<Vec<Target>, _>>()?;
         let clause: ClauseId = clause.parse().map_err(|error| format!("{error}"))?;
         let finding: FindingId = finding.parse().map_err(|error| format!("{error}"))?;
         let known = catalogue.clause(&clause).ok_or_else(|| format!("there is no clause {clause}"))?;
-        if !known.applies_to(target) {
+        if let Some(target) = targets.iter().find(|target| !known.applies_to(**target)) {
             return Err(format!("target {target} cannot show {clause}"));
         }
         let verdict = Verdict::ALL
@@ -106,7 +106,10 @@ impl ExpectedVerdict {
         if !is_about {
             return Err(format!("{finding} says nothing of {clause}"));
         }
-        Ok(Self { target, profile: profile.to_owned(), clause, verdict, finding })
+        let places = targets.iter().flat_map(|target| profiles.split(',').map(|profile| (*target, profile.to_owned())));
+        let expected =
+            |(target, profile)| Self { target, profile, clause: clause.clone(), verdict, finding: finding.clone() };
+        Ok(places.map(expected).collect())
     }
 
     /// What is expected of `clause` there, where it is something else than a pass.
@@ -188,6 +191,9 @@ Only some.
 
     #[test]
     fn a_list_is_read_line_by_line() {
+        let everywhere = read("local,kind fast,deployed AC-lgtm-001-04/start-write fail DF-09").unwrap();
+        let places = everywhere.iter().map(|read| format!("{}/{}", read.target, read.profile)).collect::<Vec<_>>();
+        assert_eq!(places, ["local/fast", "local/deployed", "kind/fast", "kind/deployed"]);
         let read = read("# why\n\nlocal fast AC-lgtm-001-04/start-write fail DF-09\n").unwrap();
         let clause = read[0].clause.clone();
         assert_eq!(read[0].to_string(), "fail on local/fast because of DF-09");
@@ -200,12 +206,16 @@ Only some.
     fn a_line_that_makes_no_sense_is_named() {
         let line = "local fast AC-lgtm-001-04/start-write fail DF-09";
         for (text, reason) in [
-            ("local fast", "\"local fast\" is not TARGET PROFILE CLAUSE VERDICT FINDING"),
+            ("local fast", "\"local fast\" is not TARGETS PROFILES CLAUSE VERDICT FINDING"),
             ("local fast AC-lgtm-001-04/none fail DF-09", "there is no clause AC-lgtm-001-04/none"),
             ("kind fast AC-lgtm-001-04/outage fail DF-09", "target kind cannot show AC-lgtm-001-04/outage"),
             ("local fast AC-lgtm-001-04/outage fail DF-09", "DF-09 says nothing of AC-lgtm-001-04/outage"),
             ("local fast AC-lgtm-001-04/start-write fail DF-10", "there is no finding DF-10"),
             ("local fast AC-lgtm-001-04/start-write pass DF-09", "\"pass\" is none of fail, inconclusive, blocked"),
+            (
+                "local,none fast AC-lgtm-001-04/start-write fail DF-09",
+                "unknown target \"none\", expected tree, local, containers, kind or cluster",
+            ),
             (&format!("{line}\n{line}"), "AC-lgtm-001-04/start-write is there twice for local/fast"),
         ] {
             let errors = read(text).unwrap_err();

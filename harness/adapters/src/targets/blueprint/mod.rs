@@ -3,7 +3,6 @@
 
 mod buckets;
 mod build;
-mod certificates;
 mod credentials;
 mod gateway;
 mod images;
@@ -33,7 +32,6 @@ pub use role::{Role, UnknownRole};
 pub(in crate::targets) use {
     buckets::{ALIAS, BUCKETS, Maker, Mc, POLICY},
     build::remove_folder,
-    certificates::{Certificates, Flaw},
     credentials::write_for_its_user,
     gateway::{Upstream, Upstreams, serve_grpc, serve_http},
     images::{Made, RUN, Recipe, make, references, versions, words},

@@ -4,7 +4,10 @@ use k8s_openapi::{ByteString, api::core::v1::Secret};
 use kube::{Api, Client, api::ObjectMeta};
 
 use super::{KindError, apply::Cluster};
-use crate::targets::blueprint::{Certificates, Credentials, KeyPair, Program};
+use crate::{
+    certificates::Certificates,
+    targets::blueprint::{Credentials, KeyPair, Program},
+};
 
 /// A secret by where it is.
 #[derive(Debug, Clone, Copy)]

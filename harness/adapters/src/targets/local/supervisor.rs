@@ -30,12 +30,13 @@ use super::{
 };
 use crate::{
     SystemClock,
+    certificates::Certificates,
     clients::trust,
     process::{self, ProcessError},
     targets::blueprint::{
-        Asker, BucketsError, Certificates, Credentials, CredentialsError, Maker, Plan, Ports, PortsError, Program,
-        READINESS, RenderError, Role, Socket, Upstream, Upstreams, configuration, go_memory_limit, last, listen, needs,
-        redact, remove_folder, serve_grpc, serve_http, store_speaks_tls, whose_keys, write_for_its_user,
+        Asker, BucketsError, Credentials, CredentialsError, Maker, Plan, Ports, PortsError, Program, READINESS,
+        RenderError, Role, Socket, Upstream, Upstreams, configuration, go_memory_limit, last, listen, needs, redact,
+        remove_folder, serve_grpc, serve_http, store_speaks_tls, whose_keys, write_for_its_user,
     },
     trust::{Authority, AuthorityError},
 };

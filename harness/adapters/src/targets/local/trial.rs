@@ -10,12 +10,11 @@ use harness_core::{
 use super::{LocalStack, StackSpec};
 use crate::{
     SystemClock, causes,
+    certificates::{Certificates, Flaw},
     faults::Door,
     loopback,
     process::{self, Start, alone},
-    targets::blueprint::{
-        Certificates, Flaw, Plan, Program, Sockets, Store, Surroundings, configuration, redact, store_speaks_tls,
-    },
+    targets::blueprint::{Plan, Program, Sockets, Store, Surroundings, configuration, redact, store_speaks_tls},
 };
 
 /// How long a component may take until it is known what it makes of a store: Mimir asks for the first time after a second.

@@ -113,6 +113,7 @@ impl Glass {
             Look::Interface { interface, at, receivers_of } => {
                 interfaces::spoken(&mut scene, interface, at, receivers_of).await?
             }
+            Look::ClientCertificates { at, clients } => interfaces::received(&mut scene, at, &clients).await,
             Look::Stores { asked } => buckets::stores(&mut scene, &asked).await?,
             Look::ByReader { reader, at, of } => readers::records(&mut scene, reader, at, *of).await?,
             Look::Listings { reader, owners, keys, probe } => {
