@@ -68,7 +68,7 @@ impl StackInterfaces {
         Self { identity, ..self }
     }
 
-    fn address(&self, at: Interface) -> Result<&Address, PortError> {
+    fn row(&self, at: Interface) -> Result<&Address, PortError> {
         let missing = || PortError::Unsupported { reason: format!("the stack has no address for {at}") };
         self.rows.get(&at).ok_or_else(missing)
     }
@@ -98,7 +98,7 @@ impl StackInterfaces {
 #[async_trait]
 impl Interfaces for StackInterfaces {
     async fn speak(&self, interface: Interface, at: Interface) -> Result<Spoken, PortError> {
-        let address = self.address(at)?;
+        let address = self.row(at)?;
         let url = address.url.as_str();
         let http = self.http.clone();
         let spoken = match interface {
@@ -119,6 +119,10 @@ impl Interfaces for StackInterfaces {
         Ok(Spoken { address: address.name.clone(), ..spoken })
     }
 
+    fn address(&self, of: Interface) -> Result<String, PortError> {
+        Ok(self.row(of)?.name.clone())
+    }
+
     async fn connect(&self, at: Doorstep, presenting: Presented) -> Result<(Reception, Evidence), PortError> {
         let foreign = Identity::of_nobody();
         let unusable = |reason: String| PortError::Unsupported { reason };
@@ -134,7 +138,7 @@ impl Interfaces for StackInterfaces {
         };
         match at {
             Doorstep::Row(interface) => {
-                let address = self.address(interface)?;
+                let address = self.row(interface)?;
                 let place = Address::of_url(&address.url).name;
                 self.received(&address.name, &place, language(interface), presenting, guise).await
             }

@@ -15,7 +15,7 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use thiserror::Error;
 use tokio::{
     io::AsyncReadExt,
-    process::{Child, ChildStderr, Command},
+    process::{Child, ChildStderr, ChildStdout, Command},
     sync::oneshot,
 };
 
@@ -101,6 +101,11 @@ impl Group {
     /// What it writes to standard error, where that is piped and was not taken before.
     pub(crate) fn take_errors(&mut self) -> Option<ChildStderr> {
         self.leader.stderr.take()
+    }
+
+    /// What it writes to standard output, where that is piped and was not taken before.
+    pub(crate) fn take_output(&mut self) -> Option<ChildStdout> {
+        self.leader.stdout.take()
     }
 
     /// How the program ends.

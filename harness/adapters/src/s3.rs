@@ -19,10 +19,11 @@ use aws_sdk_s3::{
 };
 use bytes::Bytes;
 use harness_core::ports::{
-    LifecycleRule, Listed, ObjectSummary, ObjectVersion, Objects, PortError, Principal, Reader, StoreKeys, Versioning,
+    LifecycleRule, Listed, ObjectSummary, ObjectVersion, Objects, PortError, Principal, Reader, StoreKeys,
+    StoreRequest, Versioning,
 };
 
-use crate::clients::{ClientPrograms, Mc};
+use crate::clients::{ClientPrograms, Mc, Traced};
 use crate::http::{CONNECT_TIMEOUT, TOTAL_TIMEOUT};
 use crate::targets::blueprint::Program;
 use crate::trust::Authority;
@@ -180,6 +181,22 @@ impl Objects for S3 {
         };
         let keys = mc.list((access, secret), bucket, prefix).await?;
         Ok(Listed { keys, call: format!("mc {} ls {bucket}/{prefix}", Program::Mc.version()) })
+    }
+
+    async fn requests(&self, principals: &[Principal], lasting: Duration) -> Result<Vec<StoreRequest>, PortError> {
+        let missing =
+            |reason: &String| PortError::Unsupported { reason: format!("{} is missing: {reason}", Reader::Mc) };
+        let mc = self.mc.as_ref().map_err(missing)?;
+        let Keys { access, secret } = self.keys.get(&Principal::Harness).ok_or_else(|| no_keys(Principal::Harness))?;
+        let awaited = self.keys.iter().filter(|(principal, _)| principals.contains(principal));
+        let awaited = awaited.map(|(_, keys)| keys.access.clone()).collect();
+        let traced = mc.trace((access, secret), lasting, awaited).await?;
+        let request = |Traced { access_key, host, bucket }| {
+            let principal =
+                self.keys.iter().find(|(_, keys)| keys.access == access_key).map(|(principal, _)| *principal);
+            StoreRequest { principal, host, bucket }
+        };
+        Ok(traced.into_iter().map(request).collect())
     }
 
     async fn list(&self, principal: Principal, bucket: &str, prefix: &str) -> Result<Vec<ObjectSummary>, PortError> {

@@ -10,7 +10,7 @@ mod prometheus;
 mod promtail;
 
 pub(crate) use curl::Curl;
-pub(crate) use mc::{Mc, trust};
+pub(crate) use mc::{Mc, Traced, trust};
 pub(crate) use promtail::Appended;
 
 use std::{

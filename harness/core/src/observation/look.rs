@@ -238,6 +238,17 @@ pub enum Look {
         /// The owners that the design names, each with its bucket and the component that is asked for it.
         asked: Vec<AskedStore>,
     },
+    /// Whose requests reach the store, at which address and for which bucket, and which addresses components are configured with.
+    StoreRequests {
+        /// The owners, each with its bucket and the component by whose key its requests are told.
+        asked: Vec<AskedStore>,
+        /// Components whose configuration is read.
+        configured: Vec<Component>,
+        /// The row whose address is the declared one.
+        declared: Interface,
+        /// How long they are listened for, milliseconds, unless each was heard before.
+        lasting_ms: u64,
+    },
     /// The same look, its questions put by a program of others at the address of a row of the API matrix.
     ByReader {
         /// The program.
@@ -332,6 +343,7 @@ impl Look {
             | Self::Interface { .. }
             | Self::ClientCertificates { .. }
             | Self::Stores { .. }
+            | Self::StoreRequests { .. }
             | Self::Listings { .. }
             | Self::StoreTrust { .. }
             | Self::Start { .. }
@@ -432,6 +444,24 @@ pub const FOREIGN: &str = "foreign";
 /// The name of the fact that tells whether a program of others lists what is in `owner`'s bucket.
 pub fn listing_fact(owner: Component) -> String {
     format!("{owner}.listed")
+}
+
+/// How an address is told that is the declared one.
+pub const DECLARED: &str = "the declared one";
+
+/// The name of the fact that tells for which buckets requests are signed with `owner`'s key.
+pub fn asked_buckets_fact(owner: Component) -> String {
+    format!("{owner}.buckets")
+}
+
+/// The name of the fact that tells at which addresses requests signed with `owner`'s key arrive.
+pub fn asked_address_fact(owner: Component) -> String {
+    format!("{owner}.address")
+}
+
+/// The name of the fact that tells with which addresses of a store `component` is configured.
+pub fn configured_address_fact(component: Component) -> String {
+    format!("{component}.configured")
 }
 
 /// The name of the fact that tells what `component` made of a store that shows `certificate`.

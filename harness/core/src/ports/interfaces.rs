@@ -140,6 +140,9 @@ pub trait Interfaces: Send + Sync {
     /// Speaks the protocol of `interface` at the address of the row `at`, once. No answer, or one of another protocol, is no error.
     async fn speak(&self, interface: Interface, at: Interface) -> Result<Spoken, PortError>;
 
+    /// Host and port of a row, by the name that the stack has for them.
+    fn address(&self, of: Interface) -> Result<String, PortError>;
+
     /// Connects once, presenting this, and says the least to which an answer is due. Without a certificate of the declared authority there
     /// is [`PortError::Unsupported`]; that a client is refused is no error, that nobody is there is one.
     async fn connect(&self, at: Doorstep, presenting: Presented) -> Result<(Reception, Evidence), PortError>;

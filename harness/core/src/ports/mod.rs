@@ -18,7 +18,7 @@ pub use lifecycle::{
     Component, Lifecycle, LogLine, Logs, ProcessProof, ShownCertificate, Standing, Stop, StoreKeys, Trial,
 };
 pub use meter::{Cost, Meter, Usage};
-pub use objects::{LifecycleRule, ObjectSummary, ObjectVersion, Objects, Principal, Versioning};
+pub use objects::{LifecycleRule, ObjectSummary, ObjectVersion, Objects, Principal, StoreRequest, Versioning};
 pub use push::{Push, PushAnswer, PushOutcome};
 pub use query::{Answer, Query, QueryRequest, TraceSource};
 pub use reader::{Listed, Reader};

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -73,6 +75,17 @@ pub struct LifecycleRule {
     pub abort_incomplete_days: Option<i32>,
 }
 
+/// Requests that reached the store, as it tells them itself; those alike are one.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct StoreRequest {
+    /// Whose access key signed it; `None`: nobody's that is known.
+    pub principal: Option<Principal>,
+    /// The address that it was sent to, as its sender has it: `minio.minio.svc:443`.
+    pub host: String,
+    /// The bucket; empty where it is about none.
+    pub bucket: String,
+}
+
 /// Looks into buckets, and makes others beside them. Every method names bucket and key in its error.
 #[async_trait]
 pub trait Objects: Send + Sync {
@@ -105,6 +118,10 @@ pub trait Objects: Send + Sync {
         bucket: &str,
         prefix: &str,
     ) -> Result<Listed, PortError>;
+
+    /// The requests that reach the store from now on, until each of `principals` has sent one or `lasting` is over.
+    /// [`PortError::Unsupported`]: the store tells nobody, or the program that asks it is not there.
+    async fn requests(&self, principals: &[Principal], lasting: Duration) -> Result<Vec<StoreRequest>, PortError>;
 
     /// All versions and delete markers of keys that begin with `prefix`.
     async fn versions(&self, bucket: &str, prefix: &str) -> Result<Vec<ObjectVersion>, PortError>;

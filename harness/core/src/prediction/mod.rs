@@ -3,7 +3,7 @@
 
 mod duration;
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use serde_json::Value;
 
@@ -39,6 +39,24 @@ pub fn persistence(signal: Signal, configuration: &[u8]) -> Option<Persistence> 
 /// The bucket that a component which takes records of `signal` says it uses.
 pub fn configured_bucket(signal: Signal, configuration: &[u8]) -> Option<String> {
     Settings::read(configuration)?.bucket(signal)
+}
+
+/// The addresses of S3 stores in a component's configuration, wherever in it: the `endpoint` of each section called `s3` or, in Loki's
+/// older places, `aws`.
+pub fn store_addresses(configuration: &[u8]) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let root = Settings::read(configuration).map(|settings| settings.root);
+    let mut open: Vec<&Value> = root.iter().collect();
+    while let Some(value) = open.pop() {
+        let sections = value.as_object().into_iter().flatten();
+        for (name, section) in sections {
+            let endpoint = section.get("endpoint").and_then(Value::as_str).filter(|endpoint| !endpoint.is_empty());
+            found.extend(endpoint.filter(|_| ["s3", "aws"].contains(&name.as_str())).map(str::to_owned));
+            open.push(section);
+        }
+        open.extend(value.as_array().into_iter().flatten());
+    }
+    found
 }
 
 /// The target that a component says it runs.
@@ -237,6 +255,14 @@ mod tests {
         assert_eq!(persistence.latest, Duration::from_secs(641));
         assert_eq!(persistence.bucket.as_deref(), Some("loki-chunks"));
         assert_eq!(persistence.settings[0], "ingester.chunk_idle_period=10m0s");
+    }
+
+    #[test]
+    fn addresses_are_found_wherever_a_store_is_configured() {
+        let text = "common: {storage: {s3: {endpoint: 'store:9000'}, gcs: {endpoint: gone}}}\n\
+            ruler: {storage: {s3: {endpoint: ''}}}\nschema: [{aws: {endpoint: 'other:9000', s3: {endpoint: 'store:9000'}}}]\n";
+        assert_eq!(store_addresses(text.as_bytes()).into_iter().collect::<Vec<_>>(), ["other:9000", "store:9000"]);
+        assert!(store_addresses(b"no configuration").is_empty());
     }
 
     #[test]

@@ -271,6 +271,7 @@ mod tests {
             .collect();
         expected.push("arn:aws:s3:::lgtm-verify-*".to_owned());
         assert_eq!(policy["Statement"][0]["Resource"], json!(expected));
+        assert_eq!(policy["Statement"][1], json!({"Effect": "Allow", "Action": ["admin:ServerTrace"]}));
         assert!(RESULTS.starts_with("lgtm-verify-"));
     }
 

@@ -82,7 +82,7 @@ pub(super) async fn start(
             let gone = matches!(process.try_wait(), Ok(Some(_)));
             let visits = door.visits();
             let turned_back = !visits.turned_back.is_empty() && complaint(&log).is_some();
-            let settled = gone || turned_back || !visits.knocks.is_empty();
+            let settled = gone || turned_back || visits.encrypted + visits.clear > 0;
             async move { if settled { Step::Ready(()) } else { Step::NotYet(String::new()) } }
         });
         // Settled or waited for long enough: what it makes of the store is told by who came.
@@ -91,10 +91,9 @@ pub(super) async fn start(
         Ok(door.visits())
     };
     let visits = alone(living).await.map_err(refused)?;
-    let (encrypted, clear): (Vec<_>, Vec<_>) = visits.knocks.iter().partition(|knock| knock.encrypted);
     Ok(Trial {
-        encrypted: encrypted.len(),
-        clear: clear.len(),
+        encrypted: visits.encrypted,
+        clear: visits.clear,
         turned_back: visits.turned_back,
         complaint: complaint(&logged).map(|line| redact(&line, stack.secrets())),
     })

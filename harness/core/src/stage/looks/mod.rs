@@ -9,6 +9,7 @@ mod load;
 mod logs;
 mod metrics;
 mod readers;
+mod requests;
 mod traces;
 mod trust;
 mod usage;
@@ -17,7 +18,10 @@ mod workloads;
 pub(super) use counts::count;
 pub(super) use workloads::lines_about_the_store;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -115,6 +119,10 @@ impl Glass {
             }
             Look::ClientCertificates { at, clients } => interfaces::received(&mut scene, at, &clients).await,
             Look::Stores { asked } => buckets::stores(&mut scene, &asked).await?,
+            Look::StoreRequests { asked, configured, declared, lasting_ms } => {
+                let lasting = Duration::from_millis(lasting_ms);
+                requests::arriving(&mut scene, &asked, &configured, declared, lasting).await?
+            }
             Look::ByReader { reader, at, of } => readers::records(&mut scene, reader, at, *of).await?,
             Look::Listings { reader, owners, keys, probe } => {
                 readers::listings(&mut scene, reader, &owners, keys, &probe).await
