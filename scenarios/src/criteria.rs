@@ -72,7 +72,7 @@ mod tests {
         ("AC-lgtm-001-05", &["latency"], "LCK", 3),
         ("AC-lgtm-002-01", &["bucket", "lifecycle"], "LCK", 0),
         ("AC-lgtm-002-02", &["otlp-grpc", "otlp-http", "sdk", "client"], "LCK", 600),
-        ("AC-lgtm-002-03", &["from-blocks", "restart", "search"], "LCK", 0),
+        ("AC-lgtm-002-03", &["from-blocks", "compacted", "restart", "search"], "LCK", 0),
         ("AC-lgtm-002-05", &["latency"], "LCK", 5),
         ("AC-lgtm-003-01", &["bucket"], "LCK", 0),
         ("AC-lgtm-003-02", &["rw1", "rw2", "prometheus"], "LCK", 60),

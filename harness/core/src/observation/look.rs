@@ -90,6 +90,9 @@ pub enum Look {
         trace_ids: Vec<String>,
         /// Blocks that end before this many seconds since the Unix epoch are left alone.
         since_s: i64,
+        /// Whether only blocks are read that a compaction made.
+        #[serde(default)]
+        compacted: bool,
     },
     /// Spans of these traces, by query.
     TraceQuery {
@@ -106,6 +109,9 @@ pub enum Look {
         selector: Labels,
         /// Blocks that end before this many milliseconds since the Unix epoch are left alone.
         since_ms: i64,
+        /// Whether only blocks are read that a compaction made.
+        #[serde(default)]
+        compacted: bool,
     },
     /// Which records of a load are in the objects of a bucket, and whether as they were sent.
     Load {

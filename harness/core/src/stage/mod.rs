@@ -2,6 +2,7 @@
 //! records what it does. Must not know any address or client, nor which scenarios there are.
 
 mod claims;
+mod compaction;
 mod design;
 mod keeper;
 mod load;

@@ -78,6 +78,15 @@ impl Stimulus {
 
     /// The look into the objects of the bucket that the design names for this signal.
     pub fn in_objects(&self) -> Look {
+        self.in_blocks(false)
+    }
+
+    /// The same, for traces and metrics, into blocks alone that a compaction made.
+    pub fn in_compacted_blocks(&self) -> Look {
+        self.in_blocks(true)
+    }
+
+    fn in_blocks(&self, compacted: bool) -> Look {
         let bucket = bucket_of(self.signal).to_owned();
         match self.signal {
             Signal::Logs => {
@@ -87,10 +96,14 @@ impl Stimulus {
                 bucket,
                 trace_ids: self.trace_ids.clone(),
                 since_s: self.since_ns() / 1_000_000_000,
+                compacted,
             },
-            Signal::Metrics => {
-                Look::SampleBlocks { bucket, selector: self.selector.clone(), since_ms: self.since_ns() / 1_000_000 }
-            }
+            Signal::Metrics => Look::SampleBlocks {
+                bucket,
+                selector: self.selector.clone(),
+                since_ms: self.since_ns() / 1_000_000,
+                compacted,
+            },
         }
     }
 

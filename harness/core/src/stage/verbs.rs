@@ -23,7 +23,7 @@ use crate::{
         Component, Interface, LogLine, PortError, Ports, Principal, ProcessProof, QueryRequest, Stop, StoreKeys, Tick,
     },
     prediction,
-    record::{Entry, Event, RecordError, Recorder, Redactor, RunInfo, RunRecord, assemble},
+    record::{BodyStore, Entry, Event, RecordError, Recorder, Redactor, RunInfo, RunRecord, assemble},
     signal::Signal,
     stats::Plan,
     stimulus::{Batch, Route},
@@ -798,7 +798,11 @@ impl Stage {
     }
 
     pub(super) fn keeper(&self) -> Keeper<'_> {
-        Keeper::new(self.inner.recorder.bodies(), &*self.ports().clock)
+        Keeper::new(self.bodies(), &*self.ports().clock)
+    }
+
+    pub(super) fn bodies(&self) -> &BodyStore {
+        self.inner.recorder.bodies()
     }
 
     pub(super) fn now(&self) -> Tick {

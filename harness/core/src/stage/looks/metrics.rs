@@ -16,13 +16,25 @@ use crate::{
 /// The tenant of a Mimir without multitenancy.
 const TENANT_PREFIX: &str = "anonymous/";
 
-/// Samples of matching series in every block that has a `meta.json`, no deletion mark, and ends at `since_ms` or later.
+/// The level of a block that the first compaction makes (Prometheus `tsdb/compact.go`).
+const COMPACTED: u32 = 2;
+
+/// Which samples of which blocks are looked for.
+pub(super) struct Wanted {
+    /// Labels of their series.
+    pub(super) selector: Labels,
+    /// Blocks that end before are left alone, milliseconds since the Unix epoch.
+    pub(super) since_ms: i64,
+    /// So are blocks that were cut from a head.
+    pub(super) compacted: bool,
+}
+
+/// Those samples in every block that has a `meta.json` and no deletion mark.
 pub(super) async fn blocks(
     scene: &mut Scene<'_>,
     cache: &mut Cache<Sample>,
     bucket: &str,
-    selector: &Labels,
-    since_ms: i64,
+    wanted: &Wanted,
 ) -> Result<Told, RecordError> {
     let objects = match scene.list(bucket, TENANT_PREFIX).await {
         Ok(objects) => objects,
@@ -31,7 +43,7 @@ pub(super) async fn blocks(
     let blocks = complete_blocks(&objects);
     cache.retain(&blocks.keys().cloned().collect());
     for (ulid, block) in blocks.iter().filter(|(ulid, _)| !cache.knows(ulid)).collect::<Vec<_>>() {
-        match block_samples(scene, bucket, block, selector, since_ms).await? {
+        match block_samples(scene, bucket, block, wanted).await? {
             Ok(decoded) => {
                 cache.known.insert(ulid.clone(), decoded);
             }
@@ -79,8 +91,7 @@ async fn block_samples(
     scene: &Scene<'_>,
     bucket: &str,
     block: &BlockKeys,
-    selector: &Labels,
-    since_ms: i64,
+    wanted: &Wanted,
 ) -> Result<Result<Decoded<Sample>, PortError>, RecordError> {
     let (Some(meta_key), Some(index_key)) = (&block.meta, &block.index) else { return Ok(Ok(Decoded::nothing())) };
     let named = |key: &str| format!("{bucket}/{key}");
@@ -92,7 +103,9 @@ async fn block_samples(
     let mut evidence = Evidence::new(EvidenceKind::Object, scene.keeper.unix_ns());
     evidence.object = Some(named(meta_key));
     let meta = match tsdb_block::read_meta(&named(meta_key), &meta_bytes) {
-        Ok(meta) if meta.max_time < since_ms => return Ok(Ok(Decoded::nothing())),
+        Ok(meta) if meta.max_time < wanted.since_ms || (wanted.compacted && meta.compaction.level < COMPACTED) => {
+            return Ok(Ok(Decoded::nothing()));
+        }
         Ok(meta) => meta,
         Err(error) => {
             evidence.body = Some(scene.keeper.keep(&meta_bytes)?);
@@ -109,7 +122,9 @@ async fn block_samples(
     let segments: Vec<(String, &[u8])> =
         parts.iter().skip(1).map(|(name, bytes)| (name.clone(), bytes.as_ref())).collect();
     let read = match parts.first() {
-        Some((name, bytes)) => tsdb_block::read_samples((name, bytes), &segments, |labels| selected(labels, selector)),
+        Some((name, bytes)) => {
+            tsdb_block::read_samples((name, bytes), &segments, |labels| selected(labels, &wanted.selector))
+        }
         None => Ok(Vec::new()),
     };
     let samples: Vec<Sample> = match read {

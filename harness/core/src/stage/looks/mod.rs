@@ -77,12 +77,14 @@ impl Glass {
             Look::LogQuery { selector, start_ns, end_ns, store_only } => {
                 logs::query(&mut scene, selector, start_ns, end_ns, store_only).await?
             }
-            Look::TraceBlocks { bucket, trace_ids, since_s } => {
-                traces::blocks(&mut scene, &mut self.spans, &bucket, &trace_ids, since_s).await?
+            Look::TraceBlocks { bucket, trace_ids, since_s, compacted } => {
+                let wanted = traces::Wanted::new(&trace_ids, since_s, compacted);
+                traces::blocks(&mut scene, &mut self.spans, &bucket, &wanted).await?
             }
             Look::TraceQuery { trace_ids, store_only } => traces::query(&mut scene, &trace_ids, store_only).await?,
-            Look::SampleBlocks { bucket, selector, since_ms } => {
-                metrics::blocks(&mut scene, &mut self.samples, &bucket, &selector, since_ms).await?
+            Look::SampleBlocks { bucket, selector, since_ms, compacted } => {
+                let wanted = metrics::Wanted { selector, since_ms, compacted };
+                metrics::blocks(&mut scene, &mut self.samples, &bucket, &wanted).await?
             }
             Look::Load { bucket, plan } => {
                 let tally = self.tally.get_or_insert_with(|| load::Tally::new(plan));

@@ -16,13 +16,27 @@ use crate::{
 /// The tenant of a Tempo without multitenancy.
 pub(super) const TENANT_PREFIX: &str = "single-tenant/";
 
-/// Spans of `trace_ids` in every block that has a `meta.json` and ends at `since_s` or later.
+/// Which spans of which blocks are looked for.
+pub(super) struct Wanted {
+    traces: BTreeSet<TraceId>,
+    /// Blocks that were written before are left alone, seconds since the Unix epoch.
+    since_s: i64,
+    /// So are blocks that an ingester wrote.
+    compacted: bool,
+}
+
+impl Wanted {
+    pub(super) fn new(trace_ids: &[String], since_s: i64, compacted: bool) -> Self {
+        Self { traces: trace_ids.iter().filter_map(|id| trace_id(id)).collect(), since_s, compacted }
+    }
+}
+
+/// Those spans in every block that has a `meta.json`.
 pub(super) async fn blocks(
     scene: &mut Scene<'_>,
     cache: &mut Cache<Span>,
     bucket: &str,
-    trace_ids: &[String],
-    since_s: i64,
+    wanted: &Wanted,
 ) -> Result<Told, RecordError> {
     let objects = match scene.list(bucket, TENANT_PREFIX).await {
         Ok(objects) => objects,
@@ -30,16 +44,15 @@ pub(super) async fn blocks(
     };
     let complete: BTreeMap<String, BlockKey> = objects
         .iter()
-        .filter(|object| object.modified_ms >= since_s.saturating_mul(1000))
+        .filter(|object| object.modified_ms >= wanted.since_s.saturating_mul(1000))
         .filter_map(|object| match tempo_block::classify(&object.key) {
             TempoObject::Block(key) if key.file == BlockFile::Meta => Some((object.key.clone(), key)),
             _ => None,
         })
         .collect();
-    let wanted: BTreeSet<TraceId> = trace_ids.iter().filter_map(|id| trace_id(id)).collect();
     cache.retain(&complete.keys().cloned().collect());
     for (meta_key, block) in complete.iter().filter(|(key, _)| !cache.knows(key)).collect::<Vec<_>>() {
-        match block_spans(scene, bucket, meta_key, block, &wanted).await? {
+        match block_spans(scene, bucket, meta_key, block, wanted).await? {
             Ok(decoded) => {
                 cache.known.insert(meta_key.clone(), decoded);
             }
@@ -77,7 +90,7 @@ async fn block_spans(
     bucket: &str,
     meta_key: &str,
     block: &BlockKey,
-    wanted: &BTreeSet<TraceId>,
+    wanted: &Wanted,
 ) -> Result<Result<Decoded<Span>, PortError>, RecordError> {
     let objects = &scene.ports.objects;
     let data_key = block.sibling(BlockFile::Data).to_string();
@@ -92,7 +105,7 @@ async fn block_spans(
     evidence.object = Some(format!("{bucket}/{data_key}"));
     let name = format!("{bucket}/{data_key}");
     let read = tempo_block::read_meta(&format!("{bucket}/{meta_key}"), &meta_bytes).and_then(|meta| {
-        tempo_block::read_spans_of(&name, data.clone(), Some(&meta), wanted).map(|found| (meta, found))
+        tempo_block::read_spans_of(&name, data.clone(), Some(&meta), &wanted.traces).map(|found| (meta, found))
     });
     let (meta, found) = match read {
         Ok(read) => read,
@@ -101,14 +114,15 @@ async fn block_spans(
             return Ok(Ok(Decoded::unreadable(error, evidence)));
         }
     };
-    if found.spans.is_empty() {
+    if found.spans.is_empty() || (wanted.compacted && meta.compaction_level == 0) {
         return Ok(Ok(Decoded::nothing()));
     }
     evidence.body = Some(scene.keeper.keep(&data)?);
     evidence.excerpt = Some(format!(
-        "block {} of {} traces, {}{}: {} spans of this stimulus",
+        "block {} of {} traces, of level {}, {}{}: {} spans of this stimulus",
         block.block_id,
         meta.total_objects,
+        meta.compaction_level,
         meta.format,
         if found.tested { "" } else { " (a version that is not tested)" },
         found.spans.len()
