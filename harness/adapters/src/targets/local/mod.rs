@@ -16,6 +16,7 @@ mod spec;
 mod state;
 mod supervisor;
 mod trial;
+mod workload;
 
 pub use client::{Down, LocalStack, Starter, UpError, down, down_if_idle, status, up};
 pub use folders::{Folders, FoldersError};
