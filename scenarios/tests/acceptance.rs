@@ -15,7 +15,7 @@ use harness_adapters::targets::blueprint::{ImageSource, Profile, UnknownSetting}
 use harness_adapters::targets::local::Folders;
 use harness_core::{
     catalogue::{ClauseId, Target},
-    report::{ExitStatus, ExpectedVerdict, Expectedness},
+    report::{ExitStatus, ExpectedVerdict, Expectedness, Report},
     runner,
     scenario::Filter,
     stats::Plan,
@@ -194,8 +194,9 @@ fn drive(target: Target, selected: &[ClauseId], everything: bool) -> Result<BTre
 
 async fn whole_run(drive: &Drive, interruption: &Interruption) -> Result<(), CliError> {
     let interrupted = interruption.clone().comes().boxed();
-    let outcome = runner::run(Arc::clone(&drive.context), drive.scenarios.clone(), interrupted).await;
-    finish(&drive.context.folder, &[])?;
+    let outcome = runner::run(Arc::clone(&drive.context), drive.scenarios.clone(), &drive.durations, interrupted).await;
+    let Report { run, .. } = finish(&drive.context.folder, &[])?;
+    anstream::eprintln!("{}", run.took());
     outcome.map_err(|error| CliError::Bug(error.to_string()))
 }
 

@@ -4,6 +4,7 @@ mod cluster;
 mod commands;
 mod containers;
 mod doctor;
+mod durations;
 pub mod inspect;
 mod interruption;
 mod keep;

@@ -20,7 +20,7 @@ use harness_core::{
     ports::Clock,
     record::{RecordError, RunInfo, RunRecord, Selection, assemble, read_run},
     report::{ExitStatus, Report, exit_status, junit, markdown},
-    runner::{self, RunError},
+    runner::{self, Durations, RunError},
     scenario::{Filter, Scenario, select},
     stage::{FULL_LOAD, Patience, RunContext, Watcher},
     stats::Plan,
@@ -29,6 +29,7 @@ use harness_core::{
 
 use super::{
     CliError, Interruption,
+    durations::recorded,
     keep::{keep, may_keep},
     session::{Place, Session},
 };
@@ -130,6 +131,8 @@ pub struct Drive {
     pub scenarios: Vec<Scenario>,
     /// Their chosen clauses.
     pub clauses: BTreeSet<ClauseId>,
+    /// How long they took in earlier runs.
+    pub durations: Durations,
 }
 
 /// Chooses, brings the stack up, and opens the run's folder (`name`, or the run's id). A folder that another process of the same
@@ -175,6 +178,7 @@ pub async fn begin(
     };
     let folder = options.runs.join(name.unwrap_or(&info.id));
     let info = interruption.or("while the run's folder was opened", join_or_found(&folder, info, &*clock)).await?;
+    let durations = recorded(&options.runs, &info, &chosen);
     let context = RunContext {
         info,
         folder,
@@ -186,7 +190,7 @@ pub async fn begin(
         watcher,
         redactor: session.redactor,
     };
-    Ok(Drive { context: Arc::new(context), scenarios: chosen, clauses: shown })
+    Ok(Drive { context: Arc::new(context), scenarios: chosen, clauses: shown, durations })
 }
 
 /// The run's own word about itself, from `run.json` in its folder; the first process of a run writes it.
@@ -232,8 +236,8 @@ pub async fn run(
     options.keep.as_deref().map_or(Ok(()), may_keep)?;
     let drive = begin(options, None, watcher, progress, interruption).await?;
     announce(&drive.context.info, &drive.context.folder);
-    let outcome =
-        runner::run(Arc::clone(&drive.context), drive.scenarios.clone(), interruption.clone().comes().boxed()).await;
+    let interrupted = interruption.clone().comes().boxed();
+    let outcome = runner::run(Arc::clone(&drive.context), drive.scenarios.clone(), &drive.durations, interrupted).await;
     let reported = finish(&drive.context.folder, &options.reports);
     let kept = match &options.keep {
         Some(bucket) => {

@@ -6,6 +6,8 @@ use std::{
     time::Duration,
 };
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     poll::{Ended, Schedule, Step, until},
     ports::{Clock, Tick},
@@ -18,7 +20,8 @@ const SCHEDULE: Schedule = Schedule { first: Duration::from_millis(50), share: 0
 pub const FOREVER: Tick = Tick(u64::MAX);
 
 /// How what a lock guards is used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Access {
     /// Others may use it at the same time.
     Read,

@@ -1,11 +1,15 @@
 //! From the stream of events back to what the judge and the report need.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use super::{Entry, Event, RunInfo};
 use crate::{
     catalogue::ClauseId,
     ledger::Ledger,
+    lock::Access,
     observation::{Evidence, EvidenceKind, Observation},
     ports::Tick,
     verdict::{Case, Halt, Judgement, OfferedLoad},
@@ -20,6 +24,26 @@ pub struct ScenarioState {
     pub ended: Option<Tick>,
     /// The clauses it covers that were selected.
     pub covers: Vec<ClauseId>,
+    /// What it claimed; `None` if it never came to that.
+    pub claimed: Option<Claimed>,
+}
+
+/// What a scenario claimed, and when it had it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claimed {
+    /// From when on.
+    pub at: Tick,
+    /// The parts of the stack, by name, and how each is used.
+    pub claims: BTreeMap<String, Access>,
+    /// Whether it had to wait for all scenarios that disturb nothing.
+    pub last: bool,
+}
+
+impl ScenarioState {
+    /// How long it held its claims; `None` if it has not ended, or never had them.
+    pub fn lasted(&self) -> Option<Duration> {
+        Some(self.ended?.since(self.claimed.as_ref()?.at))
+    }
 }
 
 /// Everything that a record says of a run.
@@ -98,8 +122,14 @@ pub fn assemble(entries: &[Entry], whole: bool) -> RunRecord {
                 record.run.get_or_insert_with(|| run.clone());
             }
             Event::ScenarioStarted { scenario, covers } => {
-                let state = ScenarioState { started: entry.at, ended: None, covers: covers.clone() };
+                let covers = covers.clone();
+                let state = ScenarioState { started: entry.at, ended: None, covers, claimed: None };
                 record.scenarios.insert(scenario.clone(), state);
+            }
+            Event::Claimed { scenario, claims, last } => {
+                if let Some(state) = record.scenarios.get_mut(scenario) {
+                    state.claimed = Some(Claimed { at: entry.at, claims: claims.clone(), last: *last });
+                }
             }
             Event::ScenarioEnded { scenario } => {
                 if let Some(state) = record.scenarios.get_mut(scenario) {

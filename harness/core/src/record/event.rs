@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     catalogue::{ClauseId, Target},
     ledger::LedgerEntry,
+    lock::Access,
     observation::{Evidence, Observation, Timings},
     ports::{LogLine, PushOutcome, Tick},
     verdict::{Control, Expectation, Halt, Judgement, OfferedLoad, Prediction},
@@ -62,7 +63,16 @@ pub enum Event {
         /// The clauses it covers that were selected.
         covers: Vec<ClauseId>,
     },
-    /// A scenario waits for its claims, or goes on; for people.
+    /// A scenario has what it claims, and begins.
+    Claimed {
+        /// Its name.
+        scenario: String,
+        /// The parts of the stack, by name, and how each is used.
+        claims: BTreeMap<String, Access>,
+        /// Whether it had to wait for all scenarios that disturb nothing.
+        last: bool,
+    },
+    /// A scenario goes on, or waits for something; for people.
     Progress {
         /// Its name.
         scenario: String,

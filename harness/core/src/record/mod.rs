@@ -4,13 +4,14 @@
 mod assemble;
 mod bodies;
 mod event;
+mod least;
 mod reader;
 mod redact;
 #[cfg(test)]
 mod tests;
 mod writer;
 
-pub use assemble::{RunRecord, ScenarioState, assemble};
+pub use assemble::{Claimed, RunRecord, ScenarioState, assemble};
 pub use bodies::BodyStore;
 pub use event::{Entry, Event, RunInfo, SCHEMA, Selection};
 pub use reader::{read_file, read_run};

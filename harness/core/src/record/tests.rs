@@ -7,6 +7,7 @@ use super::*;
 use crate::{
     catalogue::Target,
     ledger::LedgerEntry,
+    lock::Access,
     observation::{Counted, Evidence, EvidenceKind, Flaw, Look, Observation, Oracle, Question, Seen, Timed, Timings},
     ports::{Component, Cost, LogLine, PushOutcome, Tick, Usage},
     signal::{Labels, LogEntry, Signal},
@@ -217,6 +218,11 @@ fn every_event() -> Vec<Event> {
     let mut events = vec![
         opened(),
         Event::ScenarioStarted { scenario: "logs".into(), covers: vec![clause()] },
+        Event::Claimed {
+            scenario: "logs".into(),
+            claims: [("loki".to_owned(), Access::Write), ("s3".to_owned(), Access::Read)].into(),
+            last: true,
+        },
         Event::Progress { scenario: "logs".into(), status: "waits".into() },
         expected(records, Some(Duration::new(300, 1))),
         expected(Expectation::Facts { rules }, None),

@@ -24,7 +24,7 @@ fn head(report: &Report) -> String {
     let filters = if run.filters.is_empty() { "none".to_owned() } else { escaped(&run.filters.join(", ")) };
     format!(
         "# Acceptance report\n\n\
-         - run: {}\n- seed: {}\n- target: {}\n- profile: {}\n- started: {}\n- duration: {:.1} s\n- record: {}\n\
+         - run: {}\n- seed: {}\n- target: {}\n- profile: {}\n- started: {}\n- duration: {}\n- record: {}\n\
          - filters: {filters}\n- changes: {changes}\n- stack: {}\n\n\
          Criteria: {}. Clauses: {}.\n",
         escaped(&run.id),
@@ -32,7 +32,7 @@ fn head(report: &Report) -> String {
         report.target,
         escaped(&report.profile),
         escaped(&run.started),
-        run.duration_s,
+        run.took(),
         if run.complete { "complete" } else { "**incomplete**: not everything came to its end" },
         escaped(&stack(&report.stack)),
         escaped(&criterion_counts(report)),

@@ -56,12 +56,23 @@ pub struct RunReport {
     pub started: String,
     /// Seconds from the start to the last thing recorded.
     pub duration_s: f64,
+    /// Seconds that its scenarios had to take at least, by how long each took and what it claimed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub least_s: Option<f64>,
     /// Whether every scenario came to its end and was recorded.
     pub complete: bool,
     /// The filters in force; empty for everything.
     pub filters: Vec<String>,
     /// How the stack and the way to it were changed for this run; empty for the stack as it is.
     pub changes: Vec<String>,
+}
+
+impl RunReport {
+    /// `339.0 s, at least 301.2 s by what its scenarios took and claimed`.
+    pub fn took(&self) -> String {
+        let least = self.least_s.map(|least| format!(", at least {least:.1} s by what its scenarios took and claimed"));
+        format!("{:.1} s{}", self.duration_s, least.unwrap_or_default())
+    }
 }
 
 /// What one criterion comes to.
@@ -206,6 +217,7 @@ impl Report {
                 seed: run.map_or(0, |run| run.seed),
                 started: run.map(|run| run.started.clone()).unwrap_or_default(),
                 duration_s: std::time::Duration::from_nanos(record.last.0).as_secs_f64(),
+                least_s: record.least_duration().map(|least| least.as_secs_f64()),
                 complete: record.whole,
                 filters: run.map(|run| run.selection.filters.clone()).unwrap_or_default(),
                 changes: run.map(|run| run.changes.clone()).unwrap_or_default(),

@@ -56,8 +56,13 @@ impl Page {
         let mut text = self.wrapped(
             "",
             &format!(
-                "run {}, seed {}, target {}, profile {}, started {}, took {:.1} s",
-                run.id, run.seed, report.target, report.profile, run.started, run.duration_s
+                "run {}, seed {}, target {}, profile {}, started {}, took {}",
+                run.id,
+                run.seed,
+                report.target,
+                report.profile,
+                run.started,
+                run.took()
             ),
         );
         text.push_str(&self.wrapped("", &format!("stack: {}", stack(&report.stack))));

@@ -7,9 +7,10 @@ use serde_json::{Value, json};
 use super::*;
 use crate::{
     catalogue::{Catalogue, ClauseId, Target},
+    lock::Access,
     observation::{Evidence, EvidenceKind},
     ports::Tick,
-    record::{RunInfo, RunRecord, Selection},
+    record::{Claimed, RunInfo, RunRecord, ScenarioState, Selection},
     verdict::{Finding, Halt, HaltKind, Judgement, Latency, PredictedLatency, Verdict},
 };
 
@@ -254,7 +255,19 @@ fn record(profile: &str) -> RunRecord {
             (id("AC-lgtm-001-02/index"), vec![measurement("3 of 3 pushes accepted, rate off by 0.0001 %")]),
         ]
         .into(),
+        scenarios: [("logs-recover".to_owned(), disturbing())].into(),
         ..RunRecord::default()
+    }
+}
+
+/// A scenario that had Loki for itself, five minutes long.
+fn disturbing() -> ScenarioState {
+    let claims = [("loki".to_owned(), Access::Write)].into();
+    ScenarioState {
+        started: Tick(0),
+        ended: Some(Tick(301_500_000_000)),
+        covers: Vec::new(),
+        claimed: Some(Claimed { at: Tick(1_500_000_000), claims, last: true }),
     }
 }
 
@@ -402,7 +415,7 @@ fn the_json_report_has_exactly_the_agreed_fields() {
         criteria.clauses.evidence.excerpt criteria.clauses.evidence.body criteria.clauses.evidence.object \
         criteria.clauses.evidence.component findings_about_design summary summary.clauses summary.clauses.* \
         summary.criteria summary.criteria.*";
-    let added = "run.changes run.complete run.filters criteria.clauses.title criteria.clauses.measured findings_about_design.id findings_about_design.title \
+    let added = "run.changes run.least_s run.complete run.filters criteria.clauses.title criteria.clauses.measured findings_about_design.id findings_about_design.title \
         findings_about_design.text findings_about_design.related";
     let mut found = BTreeSet::new();
     fields(&serde_json::from_str(&report().to_json().unwrap()).unwrap(), "", &mut found);

@@ -1,14 +1,20 @@
-use std::{collections::BTreeSet, panic::AssertUnwindSafe, path::Path, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    panic::AssertUnwindSafe,
+    path::Path,
+    sync::Arc,
+};
 
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use thiserror::Error;
 
+use super::schedule::{Durations, Waiting};
 use crate::{
     catalogue::ClauseId,
     lock::Access,
     record::{Event, RecordError, RunRecord, assemble, read_file},
     scenario::{Order, Scenario},
-    stage::{Claims, RunContext, Stage, StageError, turn},
+    stage::{Claim, Claims, RunContext, Stage, StageError, turn},
     verdict::{BodyError, Halt, HaltKind},
 };
 
@@ -34,25 +40,37 @@ pub enum RunError {
     Locked(String),
 }
 
-/// Drives all `scenarios`: those of [`Order::Together`] at once, as far as their claims allow, then those of [`Order::Last`]. When
-/// `interrupted` completes, what is under way is given up, and its clauses are judged by what was seen so far.
+/// Drives all `scenarios`: those of [`Order::Together`] side by side, as far as their claims allow, then those of [`Order::Last`]; of several
+/// that could begin, those first that took longest by `durations`. When `interrupted` completes, what is under way is given up, and its
+/// clauses are judged by what was seen so far.
 ///
 /// # Errors
 /// The first error of a scenario that is not a word on the stack; all other scenarios are carried to their end first.
 pub async fn run(
     context: Arc<RunContext>,
     scenarios: Vec<Scenario>,
+    durations: &Durations,
     interrupted: BoxFuture<'static, ()>,
 ) -> Result<(), RunError> {
     let interrupted = interrupted.shared();
     let mut first_error = None;
     for order in [Order::Together, Order::Last] {
-        let mut driven: FuturesUnordered<_> = scenarios
-            .iter()
-            .filter(|scenario| scenario.order == order)
-            .map(|scenario| drive_once(Arc::clone(&context), scenario.clone(), interrupted.clone().boxed()))
-            .collect();
-        while let Some(result) = driven.next().await {
+        let of_this_order = scenarios.iter().filter(|scenario| scenario.order == order).cloned().collect();
+        let mut waiting = Waiting::new(of_this_order, durations);
+        let mut claimed: BTreeMap<String, Vec<Claim>> = BTreeMap::new();
+        let mut driven = FuturesUnordered::new();
+        loop {
+            let held: Vec<Claim> = claimed.values().flatten().copied().collect();
+            for scenario in waiting.take_free(&held) {
+                claimed.insert(scenario.name.clone(), scenario.claims.clone());
+                let (context, interrupted) = (Arc::clone(&context), interrupted.clone().boxed());
+                driven.push(async move {
+                    let driven = drive_once(context, scenario.clone(), interrupted).await;
+                    (scenario.name, driven)
+                });
+            }
+            let Some((name, result)) = driven.next().await else { break };
+            claimed.remove(&name);
             if let Err(error) = result {
                 first_error.get_or_insert(error);
             }
@@ -132,11 +150,15 @@ async fn on_stage(
     interrupted: BoxFuture<'static, ()>,
 ) -> Result<(), StageError> {
     let driven = async {
-        stage.progress("waits for its claims".to_owned())?;
         let _claims =
             Claims::acquire(&context.folder, &scenario.claims, &*context.ports.clock, context.patience.claims)
                 .await
                 .map_err(|error| StageError::blocked(error.to_string()))?;
+        stage.record(Event::Claimed {
+            scenario: scenario.name.clone(),
+            claims: Claim::by_name(&scenario.claims),
+            last: scenario.order == Order::Last,
+        })?;
         for component in &scenario.needs {
             if let Some(reason) = context.ports.lifecycle.failure(*component).await {
                 return Err(StageError::blocked(format!("{component} is not up: {reason}")));

@@ -2,5 +2,7 @@
 //! adapters; must not know what any scenario does.
 
 mod drive;
+mod schedule;
 
 pub use drive::{RunError, drive_once, run};
+pub use schedule::Durations;

@@ -67,6 +67,11 @@ impl Claim {
         Self { resource, access: Access::Read }
     }
 
+    /// The parts that `claims` are about, by name, each with the stronger use.
+    pub fn by_name(claims: &[Self]) -> BTreeMap<String, Access> {
+        strongest(claims).into_iter().map(|(resource, access)| (resource.to_string(), access)).collect()
+    }
+
     /// Exclusive use.
     pub fn write(resource: Resource) -> Self {
         Self { resource, access: Access::Write }
@@ -119,17 +124,23 @@ impl Claims {
         clock: &dyn Clock,
         patience: Duration,
     ) -> Result<Self, ClaimError> {
-        let mut wanted: BTreeMap<Resource, Access> = BTreeMap::new();
-        for claim in claims {
-            let access = wanted.entry(claim.resource).or_insert(claim.access);
-            *access = (*access).max(claim.access);
-        }
+        let wanted = strongest(claims);
         let mut locks = Vec::with_capacity(wanted.len());
         for (resource, access) in wanted {
             locks.push(turn(run_folder, &resource.to_string(), access, clock, patience).await?);
         }
         Ok(Self { _locks: locks })
     }
+}
+
+/// Each part that is claimed, with the stronger use.
+fn strongest(claims: &[Claim]) -> BTreeMap<Resource, Access> {
+    let mut wanted: BTreeMap<Resource, Access> = BTreeMap::new();
+    for claim in claims {
+        let access = wanted.entry(claim.resource).or_insert(claim.access);
+        *access = (*access).max(claim.access);
+    }
+    wanted
 }
 
 /// Waits for the lock called `name` in the run folder, at most `patience`.
