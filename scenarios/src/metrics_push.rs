@@ -32,7 +32,7 @@ fn visible(name: &'static str, clause: &'static str, route: Route) -> Result<Sce
     })?;
     Ok(scenario
         .about(Signal::Metrics)
-        .tagged(&["main", "pipelines"])
+        .tagged(&["main", "pipelines", "visible"])
         .claiming(&[Claim::read(Resource::Mimir)])
         .needing(&[Component::Mimir]))
 }

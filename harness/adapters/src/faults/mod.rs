@@ -7,6 +7,7 @@ mod lose_one_entry;
 mod pushes;
 mod saboteur;
 mod slow_queries;
+mod spoil_answers;
 
 pub(crate) use door::Door;
 pub use hyper::{StatusCode, http::request::Parts};
@@ -15,3 +16,4 @@ pub use lose_one_entry::LoseOneEntry;
 pub use pushes::{Refuse, Swallow};
 pub use saboteur::{Action, Saboteur};
 pub use slow_queries::SlowQueries;
+pub use spoil_answers::{SpoilAnswers, Spoiled};

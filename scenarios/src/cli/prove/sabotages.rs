@@ -1,7 +1,7 @@
 use std::{sync::Arc, time::Duration};
 
 use harness_adapters::{
-    faults::{LoseOneEntry, Saboteur, SlowQueries},
+    faults::{LoseOneEntry, Saboteur, SlowQueries, SpoilAnswers, Spoiled, StatusCode},
     targets::blueprint::Role,
 };
 use harness_core::{stage::FULL_LOAD, verdict::Finding};
@@ -35,6 +35,8 @@ pub enum Drives {
     Load(u64),
     /// Those that time answers, by the smaller plan.
     Latency,
+    /// Those of samples that have to be visible within a minute.
+    Visible,
 }
 
 impl Drives {
@@ -44,13 +46,14 @@ impl Drives {
             Self::Main => "main",
             Self::Load(_) => "load",
             Self::Latency => "latency",
+            Self::Visible => "visible",
         }
     }
 
     /// How long loads last.
     pub fn load_lasts(self) -> Duration {
         match self {
-            Self::Main | Self::Latency => FULL_LOAD,
+            Self::Main | Self::Latency | Self::Visible => FULL_LOAD,
             Self::Load(seconds) => Duration::from_secs(seconds),
         }
     }
@@ -209,6 +212,74 @@ pub const SABOTAGES: &[Sabotage] = &[
         overrides: &["loki.query_range.cache_results=true"],
         saboteur: None,
         blamed: &[blamed("AC-lgtm-001-05/latency", "caches off", "query_range.cache_results")],
+    },
+    Sabotage {
+        name: "answers-429",
+        breaks: "a proxy answers each query to Mimir with status 429",
+        drives: Drives::Visible,
+        overrides: &[],
+        saboteur: Some((Role::Mimir, || Arc::new(SpoilAnswers::new(Spoiled::Status(StatusCode::TOO_MANY_REQUESTS))))),
+        blamed: &[
+            blamed("AC-lgtm-003-02/rw1", "seen", "status 429"),
+            blamed("AC-lgtm-003-02/rw2", "seen", "status 429"),
+        ],
+    },
+    Sabotage {
+        name: "answers-500",
+        breaks: "a proxy answers each query to Mimir with status 500",
+        drives: Drives::Visible,
+        overrides: &[],
+        saboteur: Some((Role::Mimir, || {
+            Arc::new(SpoilAnswers::new(Spoiled::Status(StatusCode::INTERNAL_SERVER_ERROR)))
+        })),
+        blamed: &[
+            blamed("AC-lgtm-003-02/rw1", "seen", "status 500"),
+            blamed("AC-lgtm-003-02/rw2", "seen", "status 500"),
+        ],
+    },
+    Sabotage {
+        name: "answers-503",
+        breaks: "a proxy answers each query to Mimir with status 503",
+        drives: Drives::Visible,
+        overrides: &[],
+        saboteur: Some((Role::Mimir, || Arc::new(SpoilAnswers::new(Spoiled::Status(StatusCode::SERVICE_UNAVAILABLE))))),
+        blamed: &[
+            blamed("AC-lgtm-003-02/rw1", "seen", "status 503"),
+            blamed("AC-lgtm-003-02/rw2", "seen", "status 503"),
+        ],
+    },
+    Sabotage {
+        name: "answers-half",
+        breaks: "a proxy cuts each answer of Mimir in two",
+        drives: Drives::Visible,
+        overrides: &[],
+        saboteur: Some((Role::Mimir, || Arc::new(SpoilAnswers::new(Spoiled::Half)))),
+        blamed: &[
+            blamed("AC-lgtm-003-02/rw1", "readable", "unreadable"),
+            blamed("AC-lgtm-003-02/rw2", "readable", "unreadable"),
+        ],
+    },
+    Sabotage {
+        name: "answers-none",
+        breaks: "a proxy closes the connection of each query to Mimir",
+        drives: Drives::Visible,
+        overrides: &[],
+        saboteur: Some((Role::Mimir, || Arc::new(SpoilAnswers::new(Spoiled::Nothing)))),
+        blamed: &[
+            blamed("AC-lgtm-003-02/rw1", "seen", "cannot be reached"),
+            blamed("AC-lgtm-003-02/rw2", "seen", "cannot be reached"),
+        ],
+    },
+    Sabotage {
+        name: "answers-part",
+        breaks: "a proxy takes the last sample of each series out of Mimir's answers to PromQL",
+        drives: Drives::Visible,
+        overrides: &[],
+        saboteur: Some((Role::Mimir, || Arc::new(SpoilAnswers::new(Spoiled::Part)))),
+        blamed: &[
+            blamed("AC-lgtm-003-02/rw1", "oracles agree", "missing"),
+            blamed("AC-lgtm-003-02/rw2", "oracles agree", "missing"),
+        ],
     },
 ];
 
