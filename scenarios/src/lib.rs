@@ -22,6 +22,7 @@ mod shapes;
 mod traces_push;
 mod traces_recover;
 mod traces_store;
+mod tree;
 
 use harness_core::scenario::Scenario;
 
@@ -58,6 +59,7 @@ pub fn all() -> Result<Vec<Scenario>, String> {
         readers::all()?,
         latency::all()?,
         load::all()?,
+        tree::all()?,
     ];
     Ok(files.into_iter().flatten().collect())
 }

@@ -18,4 +18,5 @@ pub mod signal;
 pub mod stage;
 pub mod stats;
 pub mod stimulus;
+pub mod tree;
 pub mod verdict;

@@ -31,7 +31,7 @@ use harness_core::{
 use scenarios::cli::{
     self, BuildProgress, CliError, ClusterFrom, ClusterOptions, ContainersOptions, EndpointOverride, Interruption,
     KeptRuns, ListFormat, LocalOptions, PerJob, Place, ProveOptions, ReportTarget, RunOptions, RunProgress,
-    inspect::InspectError,
+    TreeOptions, inspect::InspectError,
 };
 
 /// Tells whether a Loki, Tempo and Mimir stack with S3 persistence does what its design promises.
@@ -138,6 +138,18 @@ enum TargetArgument {
     Kind,
     /// The stack in any Kubernetes cluster: the one of --context, or the one that this runs in.
     Cluster,
+    /// The files that the stack is deployed from; nothing runs.
+    Tree,
+}
+
+#[derive(Args)]
+struct TreeArguments {
+    /// The folder of the tree, which has apps/monitoring; for target tree.
+    #[arg(long, env = "LGTM_VERIFY_TREE", default_value = "kubernetes", value_name = "DIR")]
+    path: PathBuf,
+    /// The age key that opens the tree's secrets, where it is not the one that the tree has for tests.
+    #[arg(long, env = "SOPS_AGE_KEY_FILE", value_name = "FILE")]
+    age_key: Option<PathBuf>,
 }
 
 #[derive(Args)]
@@ -230,6 +242,8 @@ struct RunArguments {
     target: TargetArgument,
     #[command(flatten)]
     cluster: ClusterArguments,
+    #[command(flatten)]
+    tree: TreeArguments,
     #[command(flatten)]
     stack: StackArguments,
     #[command(flatten)]
@@ -473,8 +487,8 @@ fn dispatch(command: Command) -> anyhow::Result<ExitStatus> {
 }
 
 fn run(arguments: RunArguments) -> anyhow::Result<ExitStatus> {
-    let RunArguments { target, stack, images, cluster, endpoints, .. } = arguments;
-    let place = place(target, stack, images, cluster, endpoints)?;
+    let RunArguments { target, stack, images, cluster, endpoints, tree, .. } = arguments;
+    let place = place(target, stack, images, cluster, tree, endpoints)?;
     let options = RunOptions {
         filter: arguments.selecting.into(),
         place,
@@ -509,9 +523,11 @@ fn place(
     stack: StackArguments,
     images: ImageArguments,
     cluster: ClusterArguments,
+    tree: TreeArguments,
     endpoints: Vec<EndpointOverride>,
 ) -> anyhow::Result<Place> {
     Ok(match target {
+        TargetArgument::Tree => Place::Tree(TreeOptions { path: tree.path, key: tree.age_key }),
         TargetArgument::Local => Place::Local(LocalOptions { endpoints, ..local_options(stack)? }),
         TargetArgument::Containers => Place::Containers(ContainersOptions {
             folders: folders()?,
@@ -530,7 +546,8 @@ fn place(
 fn fetch(arguments: FetchArguments) -> anyhow::Result<ExitStatus> {
     let stack = StackArguments { profile: Profile::Fast, overrides: Vec::new(), design_ports: false };
     let images = ImageArguments { images: ImageSource::Built, image_prefix: None };
-    let place = place(arguments.target, stack, images, arguments.cluster, Vec::new())?;
+    let tree = TreeArguments { path: PathBuf::new(), age_key: None };
+    let place = place(arguments.target, stack, images, arguments.cluster, tree, Vec::new())?;
     let interruption = Interruption::listen()?;
     let (from, runs) = (&arguments.from, &arguments.runs.runs);
     match &arguments.run {

@@ -15,7 +15,7 @@ use harness_adapters::{
     },
 };
 use harness_core::{
-    ports::{Clock, Component, PortError, Ports, Principal},
+    ports::{Clock, Component, NoDeployment, PortError, Ports, Principal},
     record::Redactor,
     stage::BUCKETS,
 };
@@ -111,6 +111,7 @@ fn ports(
         push: Arc::new(StackPush::new(&endpoints, clients, Arc::clone(&clock))?),
         query: Arc::new(StackQuery::new(&endpoints, rows.clone(), Arc::clone(&clock))?),
         interfaces: Arc::new(StackInterfaces::new(rows, None, Arc::clone(&clock))?),
+        deployment: Arc::new(NoDeployment),
         objects: Arc::new(store),
         lifecycle: Arc::clone(&stack) as _,
         workloads: Arc::clone(&stack) as _,

@@ -24,6 +24,7 @@ pub fn doctor(folders: &Folders) -> (String, bool) {
             ),
         },
         Need { name: "curl", found: version("curl", &["--version"], "reads as a client of others: install curl") },
+        Need { name: "sops", found: Ok(sops()) },
         Need { name: "servers", found: built(folders, &Selection::ALL.programs()) },
         Need { name: "clients", found: built(folders, &clients()) },
         Need { name: "cache folder", found: writable(&folders.cache) },
@@ -49,6 +50,14 @@ fn version(program: &str, arguments: &[&str], purpose: &str) -> Result<String, S
         Ok(output) => Err(format!("{program} ended with {}; it {purpose}", output.status)),
         Err(error) => Err(format!("{program}: {error}; it {purpose}")),
     }
+}
+
+/// Needed by two clauses of one target, so that a machine without it lacks little.
+fn sops() -> String {
+    let purpose = "opens the secrets of target tree: install SOPS";
+    version("sops", &["--version", "--disable-version-check"], purpose).unwrap_or_else(|missing| {
+        format!("{missing}; without it AC-lgtm-004-01/sops and AC-lgtm-004-02/none-inline stay undecided there")
+    })
 }
 
 /// Programs that send and are no part of the stack.

@@ -146,6 +146,7 @@ async fn with_store<T>(
         Place::Containers(_) => Err(CliError::Usage(
             "the store of the target containers goes with its run: no run is kept there".to_owned(),
         )),
+        Place::Tree(_) => Err(CliError::Usage("a tree has no store: no run is kept there".to_owned())),
         Place::Cluster(options) => {
             let session =
                 cluster::open(options, LeftOvers::Left, ClientPrograms::new(), Arc::new(SystemClock::start())).await?;

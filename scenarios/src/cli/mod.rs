@@ -15,6 +15,7 @@ mod progress;
 mod prove;
 mod run;
 mod session;
+mod tree;
 
 pub use cluster::{ClusterOptions, From as ClusterFrom};
 pub use commands::{ListFormat, accept, expectations, expected, explain, list, recheck, report};
@@ -35,6 +36,7 @@ pub use session::{
     EndpointOverride, Interposer, LocalOptions, Place, Session, inspect_source, stack_build, stack_down, stack_status,
     stack_up,
 };
+pub use tree::TreeOptions;
 
 use harness_adapters::causes;
 use harness_core::report::ExitStatus;

@@ -27,7 +27,7 @@ use harness_adapters::{
 };
 use harness_core::{
     catalogue::Target,
-    ports::{Clock, Component, Interface, Ports, Principal},
+    ports::{Clock, Component, Interface, NoDeployment, Ports, Principal},
     record::Redactor,
     scenario::Scenario,
     stage::BUCKETS,
@@ -38,6 +38,7 @@ use super::{
     cluster::{self, ClusterOptions, LeftOvers},
     containers::{self, ContainersOptions},
     inspect::{BucketUrl, Source},
+    tree::{self, TreeOptions},
 };
 
 /// How long a stack that a run started outlives its last user: long enough for the next process of the same test run.
@@ -114,6 +115,8 @@ pub enum Place {
     Containers(ContainersOptions),
     /// A Kubernetes cluster that the stack was brought into before.
     Cluster(ClusterOptions),
+    /// The deployment's files.
+    Tree(TreeOptions),
 }
 
 impl Place {
@@ -123,6 +126,7 @@ impl Place {
             Self::Local(_) => Target::Local,
             Self::Containers(_) => Target::Containers,
             Self::Cluster(options) => options.target,
+            Self::Tree(_) => Target::Tree,
         }
     }
 
@@ -132,6 +136,7 @@ impl Place {
             Self::Local(options) => options.changes(),
             Self::Containers(options) => options.changes(),
             Self::Cluster(options) => endpoint_changes(&options.endpoints),
+            Self::Tree(_) => Vec::new(),
         }
     }
 }
@@ -189,6 +194,7 @@ impl Session {
             Place::Local(options) => Some(&options.folders.cache),
             Place::Containers(options) => Some(&options.folders.cache),
             Place::Cluster(options) => options.cache.as_ref(),
+            Place::Tree(_) => None,
         };
         let clients = match cache {
             Some(cache) => clients_of(scenarios, cache, &*clock, progress, interruption).await?,
@@ -204,6 +210,7 @@ impl Session {
                 let reached = cluster::open(options, LeftOvers::Mended, clients, clock);
                 interruption.or("while the cluster was reached", reached).await
             }
+            Place::Tree(options) => tree::open(options, clock),
         }
     }
 
@@ -425,6 +432,7 @@ fn ports(
         push: Arc::new(StackPush::new(&endpoints, clients, Arc::clone(&clock)).map_err(refused)?),
         query: Arc::new(StackQuery::new(&endpoints, rows, Arc::clone(&clock)).map_err(refused)?),
         interfaces: Arc::new(interfaces),
+        deployment: Arc::new(NoDeployment),
         objects: Arc::new(store),
         lifecycle: Arc::clone(&stack) as _,
         workloads: Arc::clone(&stack) as _,

@@ -6,3 +6,4 @@ pub mod containers;
 pub mod kind;
 pub mod local;
 pub mod nightly;
+pub mod tree;

@@ -8,6 +8,7 @@ use crate::{
     secret::Form,
     signal::{Labels, Signal},
     stimulus::load::LoadPlan,
+    tree::{Alteration, Question as TreeQuestion},
 };
 
 /// Facts by name, as JSON values.
@@ -244,6 +245,25 @@ pub enum Look {
         /// The owners that the design names, each with its bucket and the component that is asked for it.
         asked: Vec<AskedStore>,
     },
+    /// What of the deployment's files objects to a question.
+    Tree {
+        /// The question.
+        question: TreeQuestion,
+        /// Changes that are made to them in memory before.
+        altered: Vec<Alteration>,
+    },
+    /// Whether the credentials in the secrets of the deployment's files can be read, and by whom.
+    TreeSecrets {
+        /// Changes that are made to the files in memory before.
+        altered: Vec<Alteration>,
+        /// Whether whoever has no key stands in for whoever has it, and the other way round.
+        swapped: bool,
+    },
+    /// Which of the deployment's files has a credential of its secrets in the clear.
+    TreeDisclosures {
+        /// In which form a credential that nobody uses is added to each file, where it is.
+        planted: Option<Form>,
+    },
     /// Whose requests reach the store, at which address and for which bucket, and which addresses components are configured with.
     StoreRequests {
         /// The owners, each with its bucket and the component by whose key its requests are told.
@@ -349,6 +369,9 @@ impl Look {
             | Self::Interface { .. }
             | Self::ClientCertificates { .. }
             | Self::Stores { .. }
+            | Self::Tree { .. }
+            | Self::TreeSecrets { .. }
+            | Self::TreeDisclosures { .. }
             | Self::StoreRequests { .. }
             | Self::Listings { .. }
             | Self::StoreTrust { .. }

@@ -1,7 +1,8 @@
-//! What the runner needs from the outside world, as traits: push, query, interfaces, objects, lifecycle, workloads, meter, logs, clock,
+//! What the runner needs from the outside world, as traits: push, query, interfaces, deployment, objects, lifecycle, workloads, meter, logs, clock,
 //! tasks. Must not know any client, address or process; adapters implement these, only the runner calls them.
 
 mod clock;
+mod deployment;
 mod interfaces;
 mod lifecycle;
 mod meter;
@@ -13,6 +14,7 @@ mod tasks;
 mod workloads;
 
 pub use clock::{Clock, Tick};
+pub use deployment::{Decrypted, Deployment, NoDeployment};
 pub use interfaces::{Doorstep, Interface, Interfaces, Presented, Reception, Spoken};
 pub use lifecycle::{
     Component, Lifecycle, LogLine, Logs, ProcessProof, ShownCertificate, Standing, Stop, StoreKeys, Trial,
@@ -79,6 +81,8 @@ pub struct Ports {
     pub query: Arc<dyn Query>,
     /// Speaks the protocols of the API matrix.
     pub interfaces: Arc<dyn Interfaces>,
+    /// Reads what the stack is deployed from.
+    pub deployment: Arc<dyn Deployment>,
     /// Looks into buckets.
     pub objects: Arc<dyn Objects>,
     /// Starts and stops components.

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 /// A duration as Go prints it (`time.Duration.String`): `1h30m0s`, `1.5s`, `200ms`, `0s`.
-pub(super) fn parse(text: &str) -> Option<Duration> {
+pub(crate) fn parse(text: &str) -> Option<Duration> {
     if text == "0" {
         return Some(Duration::ZERO);
     }

@@ -3,6 +3,8 @@
 
 mod duration;
 
+pub(crate) use duration::parse as parse_duration;
+
 use std::{collections::BTreeSet, time::Duration};
 
 use serde_json::Value;

@@ -517,6 +517,114 @@ mod tests {
         }
     }
 
+    /// What a release of the tree that Flux applies is told.
+    fn values(release: &str) -> Value {
+        let file = format!("../../kubernetes/apps/monitoring/{release}/app/helmrelease.yaml");
+        let text = std::fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(&file)).unwrap();
+        yaml::<Value>(&file, &text).unwrap()["spec"]["values"].clone()
+    }
+
+    /// What charts see to by themselves, beside addresses and folders: which process it is, who its peers are, which schema it writes.
+    const OF_CHARTS: [&str; 16] = [
+        "auth_enabled",
+        "server.log_level",
+        "target",
+        "common.ring.kvstore.store",
+        "schema_config.configs",
+        "frontend",
+        "frontend_worker",
+        "query_scheduler",
+        "querier",
+        "querier.query_store_only",
+        "ingester.lifecycler",
+        "ingester.lifecycler.address",
+        "frontend.address",
+        "blocks_storage.tsdb.dir",
+        "compactor.sharding_ring.instance_addr",
+        "distributor.ring.instance_addr",
+    ];
+
+    #[test]
+    fn the_tree_is_told_what_the_manifests_are_told() {
+        let (loki, tempo, mimir) = (values("loki"), values("tempo"), values("mimir"));
+        let read = |text: &Value| yaml::<Value>("configuration", text.as_str().unwrap()).unwrap();
+        let told = [
+            (Component::LokiWrite, loki["loki"]["structuredConfig"].clone()),
+            (Component::Tempo, read(&tempo["config"])),
+            (Component::Mimir, read(&mimir["configMaps"]["mimir"]["data"]["configuration.yaml"])),
+        ];
+        for (component, told) in told {
+            let surroundings = surroundings(component);
+            let plan = Plan { profile: Profile::Deployed, overrides: &[], surroundings: &surroundings };
+            let (mut plain, mut tree) = (BTreeMap::new(), BTreeMap::new());
+            flat(&configuration(component, plan).unwrap().unwrap(), "", &mut plain);
+            flat(&told, "", &mut tree);
+            let is_place = |path: &str, value: &Value| {
+                let folder = value.as_str().is_some_and(|value| value.starts_with('/'));
+                folder || SURROUNDINGS.contains(&path) || path.ends_with("instance_addr")
+            };
+            for (path, value) in tree.iter().filter(|(path, value)| !is_place(path, value)) {
+                assert_eq!(plain.get(path), Some(value), "{component}: {path} is told otherwise");
+            }
+            for path in plain.iter().filter(|(path, value)| !is_place(path, value)).map(|(path, _)| path) {
+                let there = tree.contains_key(path) || OF_CHARTS.contains(&path.as_str());
+                assert!(there, "{component}: {path} is not told");
+            }
+        }
+        assert_eq!(loki["loki"]["schemaConfig"], configured_schema());
+        let given = |deployment: &str| {
+            let found = named("Deployment", deployment);
+            containers(&found).last().unwrap()["resources"].clone()
+        };
+        for process in ["write", "read", "backend"] {
+            assert_eq!(loki[process]["resources"], given(&format!("loki-{process}")), "{process}");
+        }
+        assert_eq!(tempo["tempo"]["resources"], given("tempo"));
+        assert_eq!(mimir["controllers"]["mimir"]["containers"]["mimir"]["resources"], given("mimir"));
+    }
+
+    fn configured_schema() -> Value {
+        let surroundings = surroundings(Component::LokiWrite);
+        let plan = Plan { profile: Profile::Deployed, overrides: &[], surroundings: &surroundings };
+        configuration(Component::LokiWrite, plan).unwrap().unwrap()["schema_config"].clone()
+    }
+
+    #[test]
+    fn the_tree_has_the_ports_and_the_queue_of_the_manifests() {
+        let ports = |object: &Value| -> BTreeMap<String, Value> {
+            let ports = object["spec"]["ports"].as_array().unwrap();
+            ports.iter().map(|port| (port["name"].as_str().unwrap().to_owned(), port["port"].clone())).collect()
+        };
+        let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../../kubernetes/apps/monitoring/loki/app/gateway.yaml");
+        let gateway = std::fs::read_to_string(file).unwrap();
+        let service = gateway.split("\n---\n").find(|document| document.contains("kind: Service\n")).unwrap();
+        let service: Value = yaml("gateway.yaml", service).unwrap();
+        assert_eq!(ports(&service), ports(&named("Service", "loki-gateway")));
+        let mimir = &values("mimir")["service"]["mimir"];
+        let plain = named("Service", "mimir-gateway");
+        assert_eq!(
+            (&mimir["forceRename"], &mimir["ports"]["http"]["port"]),
+            (&plain["metadata"]["name"], &plain["spec"]["ports"][0]["port"])
+        );
+        let queue = &values("kube-prometheus-stack")["prometheus"]["prometheusSpec"]["remoteWrite"][0]["queueConfig"];
+        let prometheus = named("ConfigMap", "prometheus")["data"]["prometheus.yaml"].clone();
+        let prometheus: Value = yaml("prometheus.yaml", prometheus.as_str().unwrap()).unwrap();
+        let plain = &prometheus["remote_write"][0]["queue_config"];
+        for (ours, theirs) in [
+            ("capacity", "capacity"),
+            ("minShards", "min_shards"),
+            ("maxShards", "max_shards"),
+            ("maxSamplesPerSend", "max_samples_per_send"),
+            ("batchSendDeadline", "batch_send_deadline"),
+            ("minBackoff", "min_backoff"),
+            ("maxBackoff", "max_backoff"),
+            ("retryOnRateLimit", "retry_on_http_429"),
+        ] {
+            assert_eq!(queue[ours], plain[theirs], "{ours}");
+        }
+    }
+
     #[test]
     fn another_profile_replaces_pods_and_the_same_one_does_not() {
         let digests = |profile| {

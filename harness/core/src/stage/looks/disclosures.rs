@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// A credential that nobody uses, with every character that some form changes.
-const CANARY: &str = "canary/of+lgtm \"verify\"";
+pub(super) const CANARY: &str = "canary/of+lgtm \"verify\"";
 
 /// Facts: for each component and each of [`DISCLOSURES`], the forms in which a credential is there, each with the place.
 pub(super) async fn search(scene: &mut Scene<'_>, components: &[Component], planted: Option<Form>) -> Told {

@@ -3,6 +3,7 @@
 mod access;
 mod buckets;
 mod counts;
+mod deployment;
 mod disclosures;
 mod interfaces;
 mod load;
@@ -121,6 +122,9 @@ impl Glass {
             }
             Look::ClientCertificates { at, clients } => interfaces::received(&mut scene, at, &clients).await,
             Look::Stores { asked } => buckets::stores(&mut scene, &asked).await?,
+            Look::Tree { question, altered } => deployment::tree(&mut scene, question, &altered).await,
+            Look::TreeSecrets { altered, swapped } => deployment::secrets(&mut scene, &altered, swapped).await,
+            Look::TreeDisclosures { planted } => deployment::disclosures(&mut scene, planted).await,
             Look::StoreRequests { asked, configured, declared, lasting_ms } => {
                 let lasting = Duration::from_millis(lasting_ms);
                 requests::arriving(&mut scene, &asked, &configured, declared, lasting).await?

@@ -1,0 +1,138 @@
+//! The deployment's files alone: nothing runs, and nothing can be sent or asked. Must not know what the files should say.
+
+mod no_stack;
+
+pub use no_stack::NoStack;
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    process::Stdio,
+};
+
+use async_trait::async_trait;
+use harness_core::{
+    ports::{Decrypted, Deployment, PortError},
+    tree::Files,
+};
+use thiserror::Error;
+
+use crate::process::{Group, alone};
+
+/// Decrypts what SOPS has encrypted.
+const SOPS: &str = "sops";
+
+/// Where SOPS looks for age keys.
+const KEY_VARIABLE: &str = "SOPS_AGE_KEY_FILE";
+
+/// The key that lies in a tree for tests.
+const TEST_KEY: &str = "test-age.key";
+
+/// Bytes of a file that is read, at most: a tree is written by hand.
+const FILE_CEILING: u64 = 4 << 20;
+
+/// Why there is no tree.
+#[derive(Debug, Error)]
+pub enum TreeError {
+    /// A file or folder.
+    #[error("{path}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What happened to it.
+        source: io::Error,
+    },
+    /// Nothing in it.
+    #[error("{path}: no file of YAML below it")]
+    Empty {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// Not what a hand writes.
+    #[error("{path}: {bytes} bytes, more than the {FILE_CEILING} that a file of a tree may have")]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// How large.
+        bytes: u64,
+    },
+}
+
+/// A folder with the tree.
+#[derive(Debug, Clone)]
+pub struct TreeFolder {
+    files: Files,
+    key: Option<PathBuf>,
+}
+
+impl TreeFolder {
+    /// Reads everything below `path` that is text. Secrets are opened with the age key in the file `key`; where none is given, with the one for
+    /// tests that the tree has.
+    pub fn read(path: &Path, key: Option<PathBuf>) -> Result<Self, TreeError> {
+        let mut files = Files::new();
+        let mut folders = vec![path.to_owned()];
+        while let Some(folder) = folders.pop() {
+            let failed = |source| TreeError::File { path: folder.clone(), source };
+            for entry in fs::read_dir(&folder).map_err(failed)? {
+                let entry = entry.map_err(failed)?;
+                let inside = entry.path();
+                let failed = |source| TreeError::File { path: inside.clone(), source };
+                let metadata = fs::symlink_metadata(&inside).map_err(failed)?;
+                if metadata.is_dir() && entry.file_name() != ".git" {
+                    folders.push(inside);
+                } else if metadata.is_file() {
+                    if metadata.len() > FILE_CEILING {
+                        return Err(TreeError::TooLarge { path: inside, bytes: metadata.len() });
+                    }
+                    let bytes = fs::read(&inside).map_err(failed)?;
+                    let name = inside.strip_prefix(path).unwrap_or(&inside).display().to_string();
+                    // What is no text has no object in it.
+                    files.extend(String::from_utf8(bytes).ok().map(|text| (name, text)));
+                }
+            }
+        }
+        if !files.keys().any(|file| file.ends_with(".yaml") || file.ends_with(".yml")) {
+            return Err(TreeError::Empty { path: path.to_owned() });
+        }
+        let for_tests = Some(path.join(TEST_KEY)).filter(|key| key.is_file());
+        Ok(Self { files, key: key.or(for_tests) })
+    }
+}
+
+#[async_trait]
+impl Deployment for TreeFolder {
+    async fn files(&self) -> Result<Files, PortError> {
+        Ok(self.files.clone())
+    }
+
+    async fn decrypt(&self, text: &str, with_key: bool) -> Result<Decrypted, PortError> {
+        let unsupported = |reason: String| PortError::Unsupported { reason };
+        let Some(key) = self.key.clone() else {
+            return Err(unsupported("no age key for the secrets is known: --age-key names one".to_owned()));
+        };
+        let folder = tempfile::tempdir().map_err(|error| unsupported(format!("a folder for {SOPS}: {error}")))?;
+        let file = folder.path().join("secret.sops.yaml");
+        fs::write(&file, text).map_err(|error| unsupported(format!("{}: {error}", file.display())))?;
+        let home = folder.path().to_owned();
+        let decrypting = move || async move {
+            let mut command = Group::command(&[SOPS.into(), "decrypt".into(), file.into()]);
+            command.env_clear().env("HOME", home).env("PATH", std::env::var_os("PATH").unwrap_or_default());
+            if with_key {
+                command.env(KEY_VARIABLE, key);
+            }
+            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+            let group = Group::start(&mut command).map_err(|error| format!("setpriv, which starts it: {error}"))?;
+            group.output().await.map_err(|error| format!("what it says cannot be read: {error}"))
+        };
+        let output = alone(decrypting).await.map_err(unsupported)?;
+        let errors = String::from_utf8_lossy(&output.stderr);
+        match output.status.code() {
+            Some(0) => Ok(Decrypted::Text(String::from_utf8_lossy(&output.stdout).into_owned())),
+            // What a shell says of a program that it does not find.
+            Some(127) => Err(unsupported(format!("{SOPS} is not in PATH"))),
+            _ => Ok(Decrypted::Refused(
+                errors.lines().find(|line| !line.trim().is_empty()).unwrap_or_default().trim().to_owned(),
+            )),
+        }
+    }
+}
