@@ -22,7 +22,36 @@ struct Asked {
 }
 
 pub(crate) fn all() -> Result<Vec<Scenario>, String> {
-    asked().into_iter().map(scenario).chain([secrets(), disclosures()]).collect()
+    let of_files = asked().into_iter().map(|asked| scenario(asked, &[Target::Tree], "tree"));
+    // What was applied by hand, or is told by a test, is not what Flux has reconciled: kind's plain way has no Flux.
+    let live = reconciled().into_iter().map(|asked| scenario(asked, &[Target::Cluster], "flux"));
+    of_files.chain(live).chain([secrets(), disclosures()]).collect()
+}
+
+/// What Flux has made of the tree, by its own word.
+fn reconciled() -> Vec<Asked> {
+    let of_files = [releases(), flux()].concat().into_iter();
+    let same = of_files.filter(|asked| matches!(asked.question, Question::ChartSource | Question::Depends));
+    let same = same.map(|asked| Asked { name: asked.name.replace("tree-", "flux-"), ..asked });
+    let failed = json!([{"type": "Ready", "status": "False", "message": "a chart that is not there"}]);
+    let ready = Asked {
+        name: "flux-reconciled".to_owned(),
+        clause: "NFR-lgtm-d4f8c2a1-OPS-001/reconciled",
+        question: Question::Ready,
+        controls: vec![(
+            "a release that is suspended, one that failed, one that was changed since, and another chart than declared",
+            vec!["not suspended", "health checks", "ready", "generation", "revision"],
+            vec![
+                set("HelmRelease", "tempo", "/spec/suspend", json!(true)),
+                unset("Kustomization", "mimir", "/spec/healthChecks"),
+                unset("Kustomization", "mimir", "/spec/wait"),
+                set("HelmRelease", "mimir", "/status/conditions", failed),
+                set("HelmRelease", "loki", "/status/observedGeneration", json!(0)),
+                set("OCIRepository", "loki", "/status/artifact/revision", json!("0.0.1@sha256:0")),
+            ],
+        )],
+    };
+    same.chain([ready]).collect()
 }
 
 fn asked() -> Vec<Asked> {
@@ -30,7 +59,7 @@ fn asked() -> Vec<Asked> {
     [folders, releases(), sizes(), stores(), flux(), prometheus(), grafana(), processes()].concat()
 }
 
-fn scenario(asked: Asked) -> Result<Scenario, String> {
+fn scenario(asked: Asked, targets: &[Target], tag: &'static str) -> Result<Scenario, String> {
     let Asked { name, clause, question, controls } = asked;
     let scenario = Scenario::new(&name, written_here!(), &[clause], move |stage| {
         let controls = controls.clone();
@@ -44,7 +73,7 @@ fn scenario(asked: Asked) -> Result<Scenario, String> {
             Ok(())
         }
     })?;
-    Ok(scenario.tagged(&["tree"]).only_on(&[Target::Tree]))
+    Ok(scenario.tagged(&[tag]).only_on(targets))
 }
 
 fn without(file: String) -> Alteration {
@@ -505,7 +534,7 @@ mod tests {
 
     fn tree() -> Tree {
         let folder = TreeFolder::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../kubernetes"), None).unwrap();
-        Tree::read(futures::executor::block_on(folder.files()).unwrap())
+        futures::executor::block_on(folder.tree()).unwrap()
     }
 
     /// Which rules of which questions a tree breaks.

@@ -21,7 +21,7 @@ use harness_adapters::{
 };
 use harness_core::{
     catalogue::Target,
-    ports::{Clock, NoDeployment, PortError, Ports},
+    ports::{Clock, PortError, Ports},
     record::Redactor,
 };
 
@@ -180,7 +180,7 @@ fn ports(
         push: Arc::new(push),
         query: Arc::new(query),
         interfaces: Arc::new(interfaces),
-        deployment: Arc::new(NoDeployment),
+        deployment: Arc::clone(&stack) as _,
         objects: Arc::new(store),
         lifecycle: Arc::clone(&stack) as _,
         workloads: Arc::clone(&stack) as _,

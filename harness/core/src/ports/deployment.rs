@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 
 use super::PortError;
-use crate::tree::Files;
+use crate::tree::Tree;
 
 /// What came of decrypting a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,28 +12,28 @@ pub enum Decrypted {
     Refused(String),
 }
 
-/// The files that the stack is deployed from. Targets without them say [`PortError::Unsupported`].
+/// What the stack is deployed from: files, or the objects that were made of them. Targets without either say [`PortError::Unsupported`].
 #[async_trait]
 pub trait Deployment: Send + Sync {
-    /// Every file of the tree, by its path below it.
-    async fn files(&self) -> Result<Files, PortError>;
+    /// All of it.
+    async fn tree(&self) -> Result<Tree, PortError>;
 
     /// Decrypts the text of a file, with the key that the target knows or without any. [`PortError::Unsupported`]: the program that does it is
     /// not there, or no key is known.
     async fn decrypt(&self, text: &str, with_key: bool) -> Result<Decrypted, PortError>;
 }
 
-/// A target that has no files.
+/// A target that knows nothing of it.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoDeployment;
 
 #[async_trait]
 impl Deployment for NoDeployment {
-    async fn files(&self) -> Result<Files, PortError> {
-        Err(PortError::Unsupported { reason: "the files of the deployment are not at hand".to_owned() })
+    async fn tree(&self) -> Result<Tree, PortError> {
+        Err(PortError::Unsupported { reason: "what the stack is deployed from is not at hand".to_owned() })
     }
 
     async fn decrypt(&self, _: &str, _: bool) -> Result<Decrypted, PortError> {
-        Err(PortError::Unsupported { reason: "the files of the deployment are not at hand".to_owned() })
+        Err(PortError::Unsupported { reason: "what the stack is deployed from is not at hand".to_owned() })
     }
 }

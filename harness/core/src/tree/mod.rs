@@ -66,6 +66,21 @@ impl Tree {
         Self { files, objects, broken }
     }
 
+    /// The objects that an API server has, told by kind, namespace and name.
+    pub fn of_objects(objects: Vec<Value>) -> Self {
+        let named = |value: Value| {
+            let text = |at: &str| value.pointer(at).and_then(Value::as_str).unwrap_or_default().to_owned();
+            let file = format!("{} {}/{}", text("/kind"), text("/metadata/namespace"), text("/metadata/name"));
+            Object { file, line: 1, value }
+        };
+        Self { files: Files::new(), objects: objects.into_iter().map(named).collect(), broken: Vec::new() }
+    }
+
+    /// How much of it there is, in words.
+    pub fn describe(&self) -> String {
+        format!("{} files, {} objects", self.files.len(), self.objects.len())
+    }
+
     /// The objects of this kind, in the order of their files.
     fn of_kind<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a Object> {
         self.objects.iter().filter(move |object| object.kind() == kind)
@@ -95,7 +110,9 @@ impl Tree {
 
     /// Where something stands in an object: at the line of the last of `keys`, each looked for after the one before.
     fn place(&self, object: &Object, keys: &[&str]) -> String {
-        let text = self.files.get(&object.file).map_or("", String::as_str);
+        let Some(text) = self.files.get(&object.file) else {
+            return [&[object.file.as_str()], keys].concat().join(" ");
+        };
         let mut line = object.line;
         for key in keys {
             let found = text.lines().enumerate().skip(line.saturating_sub(1)).find(|(_, text)| {

@@ -42,6 +42,8 @@ pub enum Question {
     Depends,
     /// Whether everything is declared to be reconciled and watched.
     Reconciled,
+    /// Whether Flux has reconciled everything, as it is declared now; of objects that an API server has.
+    Ready,
     /// Whether Prometheus is told to write to Mimir.
     RemoteWrite,
     /// Whether its queue is set up, consistently.
@@ -125,6 +127,7 @@ impl Question {
             Self::Encrypted => &["ciphertexts", "recipients"],
             Self::Depends => &["dependencies"],
             Self::Reconciled => &["not suspended", "health checks"],
+            Self::Ready => &["not suspended", "health checks", "ready", "generation", "revision"],
             Self::RemoteWrite => &["address"],
             Self::RemoteWriteQueue => &["queue settings", "consistent"],
             Self::ServiceMonitor => &["selects Mimir", "admitted"],
@@ -157,6 +160,7 @@ pub fn findings_of(tree: &Tree, question: Question) -> Findings {
         Question::Encrypted => answer.encrypted(),
         Question::Depends => answer.depends(),
         Question::Reconciled => answer.reconciled(),
+        Question::Ready => answer.ready(),
         Question::RemoteWrite => answer.remote_write(),
         Question::RemoteWriteQueue => answer.remote_write_queue(),
         Question::ServiceMonitor => answer.service_monitor(),
@@ -547,6 +551,49 @@ impl<'a> Answer<'a> {
                 let says = format!("no health check of the release {name}");
                 self.object("health checks", self.tree.says(kustomization, &["spec"], says));
             }
+        }
+    }
+
+    fn ready(&mut self) {
+        self.reconciled();
+        for (name, _) in DEPENDS {
+            let Some(release) = self.release_of("ready", name) else { continue };
+            let Some(kustomization) = self.kustomization_of("ready", name) else { continue };
+            self.stands(release);
+            self.stands(kustomization);
+            let (applied, attempted) = (
+                kustomization.text("/status/lastAppliedRevision"),
+                kustomization.text("/status/lastAttemptedRevision"),
+            );
+            if applied.is_empty() || applied != attempted {
+                let says = format!("applied {applied:?}, attempted {attempted:?}");
+                self.object("revision", self.tree.says(kustomization, &["status"], says));
+            }
+            let Some(source) = self.tree.source(release) else { continue };
+            self.stands(source);
+            let tag = source.text("/spec/ref/tag");
+            let artifact = source.text("/status/artifact/revision");
+            let installed = release.text("/status/history/0/chartVersion");
+            let is_tag = |version: &str| version.split(['@', '+']).next() == Some(tag);
+            if !is_tag(artifact) || !is_tag(installed) {
+                let says = format!("tag {tag:?}, artifact {artifact:?}, installed {installed:?}");
+                self.object("revision", self.tree.says(source, &["status"], says));
+            }
+        }
+    }
+
+    /// An object that Flux has reconciled as it is declared now.
+    fn stands(&mut self, object: &'a Object) {
+        let conditions = object.at("/status/conditions").and_then(Value::as_array).into_iter().flatten();
+        let ready = conditions.into_iter().find(|condition| condition.get("type") == Some(&json!("Ready")));
+        if ready.and_then(|ready| ready.get("status")) != Some(&json!("True")) {
+            let says = told(ready.and_then(|ready| ready.get("message")));
+            self.object("ready", self.tree.says(object, &["status"], format!("not ready: {says}")));
+        }
+        let (declared, observed) = (object.at("/metadata/generation"), object.at("/status/observedGeneration"));
+        if observed.is_none() || declared != observed {
+            let says = format!("generation {} is declared, {} was observed", told(declared), told(observed));
+            self.object("generation", self.tree.says(object, &["status"], says));
         }
     }
 

@@ -1,11 +1,17 @@
 use async_trait::async_trait;
-use harness_core::ports::{
-    Component, Cost, Lifecycle, LogLine, Logs, Meter, PortError, ProcessProof, Stop, StoreKeys, Usage, Workload,
-    Workloads, Written,
+use harness_core::{
+    ports::{
+        Component, Cost, Decrypted, Deployment, Lifecycle, LogLine, Logs, Meter, PortError, ProcessProof, Stop,
+        StoreKeys, Usage, Workload, Workloads, Written,
+    },
+    tree::Tree,
 };
 
 use super::Doors;
-use crate::{kube::Cluster, meter};
+use crate::{
+    kube::{Cluster, KubeError},
+    meter,
+};
 
 /// A stack in a cluster. Its doors stay open as long as this lives.
 pub struct ClusterStack {
@@ -28,6 +34,23 @@ impl ClusterStack {
     fn cluster(&self) -> Result<&Cluster, PortError> {
         let reason = "this run has no access to the cluster's API";
         self.cluster.as_ref().ok_or_else(|| PortError::Unsupported { reason: reason.to_owned() })
+    }
+}
+
+#[async_trait]
+impl Deployment for ClusterStack {
+    async fn tree(&self) -> Result<Tree, PortError> {
+        match self.cluster()?.flux().await {
+            Ok(tree) => Ok(tree),
+            Err(KubeError::NotFound { .. }) => {
+                Err(PortError::Unsupported { reason: "the cluster has no objects of Flux".to_owned() })
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn decrypt(&self, _: &str, _: bool) -> Result<Decrypted, PortError> {
+        Err(PortError::Unsupported { reason: "a cluster has its secrets decrypted".to_owned() })
     }
 }
 

@@ -13,7 +13,7 @@ use std::{
 use async_trait::async_trait;
 use harness_core::{
     ports::{Decrypted, Deployment, PortError},
-    tree::Files,
+    tree::{Files, Tree},
 };
 use thiserror::Error;
 
@@ -101,8 +101,8 @@ impl TreeFolder {
 
 #[async_trait]
 impl Deployment for TreeFolder {
-    async fn files(&self) -> Result<Files, PortError> {
-        Ok(self.files.clone())
+    async fn tree(&self) -> Result<Tree, PortError> {
+        Ok(Tree::read(self.files.clone()))
     }
 
     async fn decrypt(&self, text: &str, with_key: bool) -> Result<Decrypted, PortError> {

@@ -87,10 +87,10 @@ pub(super) async fn disclosures(scene: &mut Scene<'_>, planted: Option<Form>) ->
 
 /// The tree with these changes; what was read is told as evidence by name, for it may have secrets in it.
 async fn read(scene: &mut Scene<'_>, altered: &[Alteration]) -> Result<Tree, PortError> {
-    let tree = Tree::read(scene.ports.deployment.files().await?);
+    let tree = scene.ports.deployment.tree().await?;
     let mut evidence = Evidence::new(EvidenceKind::Configuration, scene.keeper.unix_ns());
-    evidence.request = Some("read the tree".to_owned());
-    evidence.excerpt = Some(format!("{} files", tree.files.len()));
+    evidence.request = Some("read what the stack is deployed from".to_owned());
+    evidence.excerpt = Some(tree.describe());
     scene.evidence.push(evidence);
     let nothing = || PortError::Unsupported { reason: format!("the tree has nothing to be changed by {altered:?}") };
     tree.altered(altered).ok_or_else(nothing)
