@@ -1,7 +1,8 @@
 //! The Kubernetes client on a real cluster, with the rights of its grants and no others. Runs where `LGTM_VERIFY_TEST_KUBECONFIG` names
 //! the kubeconfig of a cluster that may be broken at will and whose nodes hold `LGTM_VERIFY_TEST_IMAGE` (default `lgtm-verify/test:1`):
 //! an image with `/usr/bin/minio`, `/usr/bin/mc`, `/usr/bin/loki` and a `/tmp`. `LGTM_VERIFY_TEST_RESTART_API` may be a shell command
-//! that restarts the API server.
+//! that restarts the API server, and `LGTM_VERIFY_TEST_CRDS` folders with the definitions of Flux' kinds (`config/crd/bases` of its
+//! controllers), separated as in `PATH`.
 
 #![expect(clippy::unwrap_used, reason = "a test ends where something fails")]
 
@@ -15,11 +16,12 @@ use std::{
 
 use harness_adapters::{
     SystemClock,
-    kube::{Access, Cluster, Forward, GRANTS, Grant, GrantRole, KubeError, STORE_NAMESPACE, Scope},
+    kube::{Access, Cluster, FLUX_NAMESPACE, Forward, GRANTS, Grant, GrantRole, KubeError, STORE_NAMESPACE, Scope},
 };
 use harness_core::{
     poll::{self, Ended, Schedule, Step},
     ports::{Clock, Component, Lifecycle, Logs, PortError, Stop, StoreKeys, Workloads},
+    tree::{Question, Tree, findings_of},
 };
 use k8s_openapi::{
     api::{
@@ -28,11 +30,14 @@ use k8s_openapi::{
         core::v1::{ConfigMap, Namespace, Secret, Service, ServiceAccount},
         rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding},
     },
+    apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
     serde::{Serialize, de::DeserializeOwned},
 };
 use kube::{
     Api, Client, Config,
-    api::{DeleteParams, Patch, PatchParams, PostParams},
+    api::{
+        ApiResource, DeleteParams, DynamicObject, GroupVersionKind, Patch, PatchParams, PostParams, ValidationDirective,
+    },
     config::{KubeConfigOptions, Kubeconfig},
 };
 use serde_json::{Value, json};
@@ -604,6 +609,182 @@ schema_config: {configs: [{from: 2024-04-01, store: tsdb, object_store: filesyst
     let several = cluster.workload(Component::Tempo).await.unwrap_err().to_string();
     for name in ["one", "two"] {
         assert!(several.contains(&format!("Deployment/{}/{name} (", lab.namespace)), "{several}");
+    }
+    lab.close().await;
+}
+
+/// The definitions of Flux' kinds, from the folders that `LGTM_VERIFY_TEST_CRDS` names, and Flux' own namespace. `None` where none are named.
+async fn with_flux(lab: &Lab) -> Option<()> {
+    let folders = env::var_os("LGTM_VERIFY_TEST_CRDS")?;
+    let files = env::split_paths(&folders).flat_map(|folder| std::fs::read_dir(folder).unwrap());
+    for file in files {
+        let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
+        let definition: Value = serde_saphyr::from_str(&text).unwrap();
+        let name = definition["metadata"]["name"].as_str().unwrap().to_owned();
+        let definitions = Api::<CustomResourceDefinition>::all(lab.client.clone());
+        apply(&definitions, definition).await;
+        let established = || async {
+            let conditions = definitions.get(&name).await.ok()?.status?.conditions?;
+            conditions
+                .iter()
+                .any(|condition| condition.type_ == "Established" && condition.status == "True")
+                .then_some(())
+        };
+        lab.until(&name, established).await;
+    }
+    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": FLUX_NAMESPACE}});
+    lab.apply_in_cluster::<Namespace>(namespace).await;
+    Some(())
+}
+
+/// Every object of the tree that Flux would apply, in the namespace of the test where it is in the stack's, and its kind's place in the API.
+fn of_the_tree(lab: &Lab) -> Vec<(Value, ApiResource)> {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../kubernetes/apps");
+    let (mut folders, mut objects) = (vec![root], Vec::new());
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            for document in std::fs::read_to_string(&path).unwrap().split("\n---\n") {
+                let mut object: Value = serde_saphyr::from_str(document).unwrap();
+                let (version, kind) = (object["apiVersion"].as_str().unwrap(), object["kind"].as_str().unwrap());
+                if version.starts_with("kustomize.config.k8s.io/") {
+                    continue;
+                }
+                let (group, version) = version.split_once('/').unwrap_or(("", version));
+                let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind));
+                if object["metadata"]["namespace"] == "monitoring" {
+                    object["metadata"]["namespace"] = json!(lab.namespace);
+                }
+                // Flux takes this away as it decrypts.
+                object.as_object_mut().unwrap().remove("sops");
+                objects.push((object, resource));
+            }
+        }
+    }
+    objects
+}
+
+fn api_of(lab: &Lab, object: &Value, resource: &ApiResource) -> Api<DynamicObject> {
+    match object["metadata"]["namespace"].as_str() {
+        Some(namespace) => Api::namespaced_with(lab.client.clone(), namespace, resource),
+        None => Api::all_with(lab.client.clone(), resource),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_object_of_the_tree_is_taken_by_an_api_server() {
+    let Some(lab) = Lab::open("tree").await else { return };
+    if with_flux(&lab).await.is_some() {
+        let objects = of_the_tree(&lab);
+        assert_eq!(objects.len(), 22);
+        let strictly = PatchParams {
+            dry_run: true,
+            field_validation: Some(ValidationDirective::Strict),
+            ..PatchParams::apply("test").force()
+        };
+        for (object, resource) in &objects {
+            let name = object["metadata"]["name"].as_str().unwrap();
+            let taken = api_of(&lab, object, resource).patch(name, &strictly, &Patch::Apply(object)).await;
+            assert!(taken.is_ok(), "{} {name}: {taken:?}", object["kind"]);
+        }
+        let (release, resource) = objects.iter().find(|(object, _)| object["kind"] == "HelmRelease").unwrap();
+        let mut unknown = release.clone();
+        unknown["spec"]["chartReference"] = json!({});
+        let name = unknown["metadata"]["name"].as_str().unwrap();
+        let refused = api_of(&lab, &unknown, resource).patch(name, &strictly, &Patch::Apply(&unknown)).await;
+        assert!(refused.unwrap_err().to_string().contains("chartReference"));
+    }
+    lab.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_flux_says_of_its_objects_is_read_and_what_stands_in_the_way_is_named() {
+    let Some(lab) = Lab::open("flux").await else { return };
+    if with_flux(&lab).await.is_none() {
+        return lab.close().await;
+    }
+    let of_flux = ["Kustomization", "HelmRelease", "OCIRepository"];
+    let objects: Vec<_> = of_the_tree(&lab)
+        .into_iter()
+        .filter(|(object, _)| of_flux.contains(&object["kind"].as_str().unwrap()))
+        .collect();
+    let ready = |object: &Value, generation: i64| {
+        let (tag, kind) = (&object["spec"]["ref"]["tag"], object["kind"].as_str().unwrap());
+        let ready = json!({
+            "type": "Ready", "status": "True", "reason": "Test", "message": "told by a test",
+            "lastTransitionTime": "2026-01-01T00:00:00Z",
+        });
+        let mut status = json!({"observedGeneration": generation, "conditions": [ready]});
+        match kind {
+            "Kustomization" => {
+                status["lastAppliedRevision"] = json!("main@sha1:1");
+                status["lastAttemptedRevision"] = json!("main@sha1:1");
+            }
+            "OCIRepository" => {
+                status["artifact"] = json!({
+                    "revision": format!("{}@sha256:1", tag.as_str().unwrap()), "digest": format!("sha256:{}", "1".repeat(64)),
+                    "path": "a", "url": "http://a", "lastUpdateTime": "2026-01-01T00:00:00Z",
+                });
+            }
+            _ => {}
+        }
+        status
+    };
+    let mut tags = BTreeMap::new();
+    for (object, _) in objects.iter().filter(|(object, _)| object["kind"] == "OCIRepository") {
+        tags.insert(object["metadata"]["name"].as_str().unwrap().to_owned(), object["spec"]["ref"]["tag"].clone());
+    }
+    for (object, resource) in &objects {
+        let (api, name) = (api_of(&lab, object, resource), object["metadata"]["name"].as_str().unwrap());
+        let made = api.patch(name, &PatchParams::apply("test").force(), &Patch::Apply(object)).await.unwrap();
+        let mut status = ready(object, made.metadata.generation.unwrap());
+        if object["kind"] == "HelmRelease" {
+            status["history"] = json!([{
+                "chartName": name, "chartVersion": tags[name], "configDigest": "sha256:1", "digest": "sha256:1",
+                "firstDeployed": "2026-01-01T00:00:00Z", "lastDeployed": "2026-01-01T00:00:00Z", "name": name,
+                "namespace": lab.namespace, "status": "deployed", "version": 1,
+            }]);
+        }
+        api.patch_status(name, &PatchParams::default(), &Patch::Merge(json!({"status": status}))).await.unwrap();
+    }
+    let cluster = lab.owner().await;
+    let broken = |tree: &Tree, question| -> Vec<String> {
+        findings_of(tree, question)
+            .into_iter()
+            .filter(|(_, found)| !found.is_empty())
+            .map(|(rule, _)| rule.to_owned())
+            .collect()
+    };
+    let tree = cluster.flux().await.unwrap();
+    for question in [Question::Ready, Question::ChartSource, Question::Depends] {
+        assert_eq!(broken(&tree, question), Vec::<String>::new(), "{:?}", findings_of(&tree, question));
+    }
+    let (release, resource) = objects
+        .iter()
+        .find(|(object, _)| object["kind"] == "HelmRelease" && object["metadata"]["name"] == "tempo")
+        .unwrap();
+    let releases = api_of(&lab, release, resource);
+    // A new generation that nobody has looked at yet, then one that failed.
+    let changed = Patch::Merge(json!({"spec": {"interval": "2h"}}));
+    releases.patch("tempo", &PatchParams::default(), &changed).await.unwrap();
+    assert_eq!(broken(&cluster.flux().await.unwrap(), Question::Ready), ["generation"]);
+    let failed = json!([{
+        "type": "Ready", "status": "False", "reason": "Test", "message": "no such chart", "lastTransitionTime": "2026-01-01T00:00:00Z",
+    }]);
+    let failed = Patch::Merge(json!({"status": {"observedGeneration": 2, "conditions": failed}}));
+    releases.patch_status("tempo", &PatchParams::default(), &failed).await.unwrap();
+    let found = findings_of(&cluster.flux().await.unwrap(), Question::Ready);
+    assert_eq!(found["ready"], [format!("HelmRelease {}/tempo status: not ready: \"no such chart\"", lab.namespace)]);
+    // Nobody is refused by name.
+    let denied = lab.cluster("nobody", |_| false).await.flux().await.unwrap_err().to_string();
+    assert!(denied.starts_with("not allowed to list kustomizations flux-system: "), "{denied}");
+    for (object, resource) in objects.iter().filter(|(object, _)| object["kind"] == "Kustomization") {
+        let name = object["metadata"]["name"].as_str().unwrap();
+        api_of(&lab, object, resource).delete(name, &DeleteParams::default()).await.unwrap();
     }
     lab.close().await;
 }
