@@ -309,6 +309,7 @@ fn credentials_from_the_environment() -> Result<Scenario, String> {
         let look = |component, names: &[&str]| Look::Workload {
             component,
             credentials: names.iter().map(|name| (*name).to_owned()).collect(),
+            since_ms: 0,
         };
         let credentials = ["S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY"];
         stage

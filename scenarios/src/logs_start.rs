@@ -19,6 +19,9 @@ const CLAUSES: [(&str, Component); 3] = [
     ("AC-lgtm-001-04/start-read", Component::LokiRead),
 ];
 
+/// How far the clock of a node may be behind.
+const CLOCKS_APART_MS: i64 = 60_000;
+
 pub(crate) fn all() -> Result<Vec<Scenario>, String> {
     let covers = CLAUSES.map(|(clause, _)| clause);
     let scenario = Scenario::new("logs-start", written_here!(), &covers, |stage| async move { starts(&stage).await })?;
@@ -47,6 +50,7 @@ pub(crate) fn all() -> Result<Vec<Scenario>, String> {
 
 /// The store refuses each process as it starts, then takes it again. The second start shows that the check can say no.
 async fn starts(stage: &Stage) -> Result<(), StageError> {
+    let begun = stage.unix_ns() / 1_000_000;
     let mut expected = Vec::new();
     for (clause, component) in CLAUSES {
         let rules = vec![
@@ -60,9 +64,11 @@ async fn starts(stage: &Stage) -> Result<(), StageError> {
     let clauses: Vec<&ClauseId> = expected.iter().map(|(clause, _)| clause).collect();
     for clause in &clauses {
         let must_break = ["started again and again", "exit code", "names the store"];
-        stage.control(clause, "a workload that is not refused", &must_break, look(Component::LokiStoreReader)).await?;
+        stage
+            .control(clause, "a workload that is not refused", &must_break, look(Component::LokiStoreReader, begun))
+            .await?;
     }
-    let refused = refuse(stage, &expected, &clauses).await;
+    let refused = refuse(stage, &expected, &clauses, begun).await;
     // Whatever came of it, the stack gets its keys back.
     stage.rekey(Component::LokiWrite, StoreKeys::Own, &clauses).await?;
     for (clause, component) in &expected {
@@ -72,7 +78,9 @@ async fn starts(stage: &Stage) -> Result<(), StageError> {
         stage.ready(*component).await?;
         // Only that: it may have been started again for other reasons, as when a name was not known yet.
         let must_break = ["never ready"];
-        stage.control(clause, "the same start with a store that takes it", &must_break, look(*component)).await?;
+        stage
+            .control(clause, "the same start with a store that takes it", &must_break, look(*component, begun))
+            .await?;
     }
     refused?;
     for (clause, _) in &expected {
@@ -81,13 +89,18 @@ async fn starts(stage: &Stage) -> Result<(), StageError> {
     Ok(())
 }
 
-async fn refuse(stage: &Stage, expected: &[(ClauseId, Component)], clauses: &[&ClauseId]) -> Result<(), StageError> {
+async fn refuse(
+    stage: &Stage,
+    expected: &[(ClauseId, Component)],
+    clauses: &[&ClauseId],
+    begun: i64,
+) -> Result<(), StageError> {
     stage.rekey(Component::LokiWrite, StoreKeys::Wrong, clauses).await?;
     for (clause, component) in expected {
         stage.replace(*component, Stop::Kill, &[clause]).await?;
     }
     for (clause, component) in expected {
-        stage.look_for(clause, look(*component)).await?;
+        stage.look_for(clause, look(*component, begun)).await?;
     }
     Ok(())
 }
@@ -138,6 +151,7 @@ async fn start_refused(stage: &Stage, first: &ClauseId, expected: &[(ClauseId, C
     Ok(())
 }
 
-fn look(component: Component) -> Look {
-    Look::Workload { component, credentials: Vec::new() }
+/// What ended before this scenario began ended for another reason: a node that was restarted ends every container.
+fn look(component: Component, begun_ms: i64) -> Look {
+    Look::Workload { component, credentials: Vec::new(), since_ms: begun_ms - CLOCKS_APART_MS }
 }

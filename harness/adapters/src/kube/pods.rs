@@ -138,7 +138,11 @@ fn container(declared: &api::Container, init: bool, statuses: &[ContainerStatus]
 }
 
 fn ended(terminated: &ContainerStateTerminated) -> Ended {
-    Ended { reason: terminated.reason.clone().unwrap_or_default(), exit_code: terminated.exit_code }
+    Ended {
+        reason: terminated.reason.clone().unwrap_or_default(),
+        exit_code: terminated.exit_code,
+        at_ms: terminated.finished_at.as_ref().map(|at| at.0.as_millisecond()),
+    }
 }
 
 /// `Deployment/monitoring/loki-write`.
@@ -184,12 +188,30 @@ mod tests {
     }
 
     fn how(reason: &str, exit_code: i32) -> Option<Ended> {
-        Some(Ended { reason: reason.into(), exit_code })
+        Some(Ended { reason: reason.into(), exit_code, at_ms: None })
+    }
+
+    /// The pod as it is told, but for when its containers ended.
+    fn timeless(real: &api::Pod) -> Pod {
+        let mut told = pod(real);
+        let ended = told.containers.iter_mut().filter_map(|container| container.ended.as_mut());
+        ended.for_each(|ended| ended.at_ms = None);
+        told
+    }
+
+    #[test]
+    fn when_a_container_ended_is_told() {
+        let ended: Vec<Option<i64>> = pod(&real!("crash-loop"))
+            .containers
+            .iter()
+            .filter_map(|container| Some(container.ended.as_ref()?.at_ms))
+            .collect();
+        assert_eq!(ended, [Some(1_795_471_493_000)]);
     }
 
     #[test]
     fn a_running_pod_tells_its_environment_and_resources() {
-        let running = pod(&real!("running"));
+        let running = timeless(&real!("running"));
         assert_eq!((running.ready, running.ending, running.unscheduled, running.reason), (true, false, None, None));
         let store = Container {
             init: true,
@@ -213,7 +235,7 @@ mod tests {
 
     #[test]
     fn a_pod_that_no_node_takes_says_why() {
-        let pending = pod(&real!("unschedulable"));
+        let pending = timeless(&real!("unschedulable"));
         assert!(!pending.ready);
         assert_eq!(
             pending.unscheduled.unwrap(),
@@ -225,7 +247,7 @@ mod tests {
 
     #[test]
     fn containers_that_do_not_run_say_why() {
-        let crashes = pod(&real!("crash-loop"));
+        let crashes = timeless(&real!("crash-loop"));
         assert_eq!(
             crashes.containers,
             [Container {
@@ -239,12 +261,12 @@ mod tests {
                 ..plain("loki")
             }]
         );
-        let never = pod(&real!("never-pulled"));
+        let never = timeless(&real!("never-pulled"));
         let message = "Container image \"lgtm-verify/absent:1\" is not present with pull policy of Never";
         assert_eq!(never.containers, [Container { waiting: waits("ErrImageNeverPull", message), ..plain("minio") }]);
-        let absent = pod(&real!("pull-back-off"));
+        let absent = timeless(&real!("pull-back-off"));
         assert_eq!(absent.containers[0].waiting.as_ref().unwrap().reason, "ImagePullBackOff");
-        let memory = pod(&real!("out-of-memory"));
+        let memory = timeless(&real!("out-of-memory"));
         let found = &memory.containers[0];
         assert_eq!(found.waiting.as_ref().unwrap().reason, "CrashLoopBackOff");
         assert_eq!(found.ended, how("OOMKilled", 137));
@@ -256,7 +278,7 @@ mod tests {
 
     #[test]
     fn an_init_container_that_crashes_keeps_the_others_waiting() {
-        let found = pod(&real!("init-crash-loop"));
+        let found = timeless(&real!("init-crash-loop"));
         let [store, loki] = &found.containers[..] else { panic!("{found:?}") };
         assert!(store.init && !loki.init);
         assert_eq!(store.waiting.as_ref().unwrap().reason, "CrashLoopBackOff");

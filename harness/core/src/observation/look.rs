@@ -181,6 +181,9 @@ pub enum Look {
         component: Component,
         /// Names of environment variables that hold credentials.
         credentials: Vec<String>,
+        /// Containers that ended before this many milliseconds since the Unix epoch ended for another reason.
+        #[serde(default)]
+        since_ms: i64,
     },
     /// How many replicas of components are declared and there, and how often they keep what they take.
     Replicas {

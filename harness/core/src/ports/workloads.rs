@@ -77,6 +77,9 @@ pub struct Ended {
     pub reason: String,
     /// Its exit code.
     pub exit_code: i32,
+    /// When, milliseconds since the Unix epoch, by the node's clock; `None` where nobody says.
+    #[serde(default)]
+    pub at_ms: Option<i64>,
 }
 
 /// A text about how a component is run.

@@ -100,7 +100,7 @@ fn every_look() -> Vec<Look> {
         Look::BucketUse { bucket: bucket.clone(), component: Component::Mimir, others: vec!["other".into()] },
         Look::BucketVersions { bucket: bucket.clone(), probe: "probe".into() },
         Look::BucketLifecycle { bucket: bucket.clone(), rules_alone: true },
-        Look::Workload { component: Component::LokiWrite, credentials: vec!["KEY".into()] },
+        Look::Workload { component: Component::LokiWrite, credentials: vec!["KEY".into()], since_ms: 1 },
         Look::Replicas {
             counted: vec![Counted {
                 name: "all".into(),

@@ -110,7 +110,9 @@ impl Glass {
             Look::BucketLifecycle { bucket, rules_alone } => {
                 buckets::lifecycle(&mut scene, &bucket, rules_alone).await?
             }
-            Look::Workload { component, credentials } => workloads::workload(&mut scene, component, &credentials).await,
+            Look::Workload { component, credentials, since_ms } => {
+                workloads::workload(&mut scene, component, &credentials, since_ms).await
+            }
             Look::Replicas { counted } => workloads::replicas(&mut scene, &counted).await?,
             Look::Modules { roles } => workloads::modules(&mut scene, &roles).await?,
             Look::TraceSearch { attributes, start_s, end_s } => {

@@ -21,9 +21,14 @@ const STORE_WORDS: [&str; 8] =
 
 /// Facts: `ready` (whether a pod is), `crash-looping` (containers that wait in `CrashLoopBackOff`, which shows for moments only, and
 /// the `BackOff` events that the node notes each time), `exit codes` other
-/// than 0, `store errors` (how many log lines name the store), `secrets` (whose keys the main container's environment is taken from),
+/// than 0 of containers that ended since, `store errors` (how many log lines name the store), `secrets` (whose keys the main container's environment is taken from),
 /// `literals` (those of `credentials` whose values are written into the pod).
-pub(super) async fn workload(scene: &mut Scene<'_>, component: Component, credentials: &[String]) -> Told {
+pub(super) async fn workload(
+    scene: &mut Scene<'_>,
+    component: Component,
+    credentials: &[String],
+    since_ms: i64,
+) -> Told {
     let workload = match known(scene, component).await {
         Ok(workload) => workload,
         Err(error) => return Told::Failed(error),
@@ -44,7 +49,8 @@ pub(super) async fn workload(scene: &mut Scene<'_>, component: Component, creden
     let crash_looping = containers
         .iter()
         .filter(|container| container.waiting.as_ref().is_some_and(|waiting| waiting.reason == "CrashLoopBackOff"));
-    let exit_codes = containers.iter().filter_map(|container| container.ended.as_ref().map(|ended| ended.exit_code));
+    let ended = containers.iter().filter_map(|container| container.ended.as_ref());
+    let exit_codes = ended.filter(|ended| ended.at_ms.is_none_or(|at| at >= since_ms)).map(|ended| ended.exit_code);
     let main = containers.iter().filter(|container| !container.init);
     let literals =
         containers.iter().flat_map(|container| &container.literals).filter(|name| credentials.contains(name));
