@@ -4,6 +4,7 @@ mod architecture;
 mod buckets;
 pub mod cli;
 mod clients;
+mod compaction;
 pub mod criteria;
 mod interfaces;
 mod latency;
@@ -46,6 +47,7 @@ pub fn all() -> Result<Vec<Scenario>, String> {
         traces_store::all()?,
         metrics_push::all()?,
         metrics_store::all()?,
+        compaction::all()?,
         buckets::all()?,
         secrets::all()?,
         logs_recover::all()?,

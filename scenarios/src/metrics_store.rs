@@ -1,7 +1,7 @@
-//! Blocks reach the bucket, are compacted there, and hold exactly the samples of the run.
+//! Blocks reach the bucket, and hold exactly the samples of the run.
 
 use harness_core::{
-    ports::{Component, Stop},
+    ports::Component,
     scenario::Scenario,
     signal::Signal,
     stage::{Claim, Resource},
@@ -12,8 +12,6 @@ use crate::{shapes, written_here};
 
 const UPLOAD: &str = "AC-lgtm-003-03/upload";
 
-const COMPACTED: &str = "AC-lgtm-003-03/compacted";
-
 pub(crate) fn all() -> Result<Vec<Scenario>, String> {
     let scenario = Scenario::new("metrics-upload", written_here!(), &[UPLOAD], |stage| async move {
         let samples = shapes::samples(&stage, "metrics-upload")?;
@@ -23,28 +21,7 @@ pub(crate) fn all() -> Result<Vec<Scenario>, String> {
         stage.watch(&uploaded).await?;
         Ok(())
     })?;
-    // Blocks of one time range are compacted once there are two: each half of the series is one. Mimir looks for such when it starts.
-    let compacting = Scenario::new("metrics-compacted", written_here!(), &[COMPACTED], |stage| async move {
-        let samples = shapes::in_two(&stage, "metrics-compacted", Signal::Metrics)?;
-        let looks = vec![samples.in_compacted_blocks(), samples.by_query()];
-        let compacted = stage.expect(COMPACTED, &samples, looks, true).await?;
-        stage.absent(&compacted).await?;
-        for half in 0..2 {
-            stage.push_part(Route::RemoteWriteV1, &samples, half).await?;
-            stage.gather(&compacted).await?;
-        }
-        stage.not_compacted_yet(&compacted).await?;
-        stage.restart(Component::Mimir, Stop::Graceful, &[compacted.clause()]).await?;
-        stage.watch(&compacted).await?;
-        Ok(())
-    })?;
     Ok(vec![
-        compacting
-            .about(Signal::Metrics)
-            .tagged(&["compaction", "forced"])
-            .claiming(&[Claim::write(Resource::Mimir), Claim::read(Resource::S3)])
-            .needing(&[Component::Mimir])
-            .last(),
         scenario
             .about(Signal::Metrics)
             .tagged(&["main", "pipelines"])

@@ -26,19 +26,17 @@ use thiserror::Error;
 use super::{
     Lease, Linger, Phase, SpecError, StackPhase, StackSpec, StackState, StateError,
     control::{Answer, Request, ask},
+    layout::{BARRED, configuration_file},
     lease::{Ending, StarterLock, SupervisorLock},
     mc::LocalMc,
     room::Room,
-    supervisor::{clear, configuration_file},
+    supervisor::clear,
     trial, workload,
 };
 use crate::targets::blueprint::{
     ALIAS, Credentials, CredentialsError, Event, KeyPair, Mc, Plan, Ports, PortsError, Profile, Program, Progress,
     READINESS, RenderError, Role, configuration, is_problem, last, redact, store_speaks_tls, whose_keys,
 };
-
-/// Names the component that the store was made to deny everything, while it does.
-pub(super) const BARRED: &str = "barred";
 
 /// How long a stack may take to come up: 120 seconds for a component that does not become ready, and what comes before.
 const UP_LIMIT: Duration = Duration::from_secs(180);

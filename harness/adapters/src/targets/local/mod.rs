@@ -9,6 +9,7 @@
 mod client;
 mod control;
 mod folders;
+mod layout;
 mod lease;
 mod mc;
 mod room;

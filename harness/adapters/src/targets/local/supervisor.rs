@@ -23,8 +23,8 @@ use tokio::{
 
 use super::{
     ComponentState, Failure, Linger, Phase, SpecError, StackPhase, StackSpec, StackState, StateError,
-    client::BARRED,
     control::{self, Answer, Request},
+    layout::{BARRED, configuration_file},
     lease::{Ending, SupervisorLock},
     mc::LocalMc,
 };
@@ -74,11 +74,6 @@ const CERTIFICATES: &str = "certificates";
 
 /// The names under which the store is reached.
 const STORE_NAMES: [&str; 2] = ["127.0.0.1", "localhost"];
-
-/// The file that a component of the stack in `folder` is configured by.
-pub(super) fn configuration_file(folder: &Path, component: Component) -> PathBuf {
-    folder.join("config").join(format!("{component}.yaml"))
-}
 
 /// Why a supervisor could not do its work.
 #[derive(Debug, Error)]

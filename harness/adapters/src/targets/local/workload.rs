@@ -7,7 +7,7 @@ use std::{
 
 use harness_core::ports::{Component, Container, Pod, PortError, Workload};
 
-use super::{LocalStack, Phase, supervisor::configuration_file};
+use super::{LocalStack, Phase, layout::configuration_file};
 use crate::{
     causes,
     targets::blueprint::{KeyPair, Program, whose_keys},

@@ -1,0 +1,13 @@
+//! What lies where in the folder of a stack, for whoever writes it and whoever reads it.
+
+use std::path::{Path, PathBuf};
+
+use harness_core::ports::Component;
+
+/// Names the component that the store was made to deny everything, while it does.
+pub(super) const BARRED: &str = "barred";
+
+/// The file that a component of the stack in `folder` is configured by.
+pub(super) fn configuration_file(folder: &Path, component: Component) -> PathBuf {
+    folder.join("config").join(format!("{component}.yaml"))
+}
