@@ -27,7 +27,8 @@ use harness_core::{
 
 use super::{
     CliError,
-    session::{EndpointOverride, REGION, Session, reached, rows},
+    endpoints::{EndpointOverride, REGION, reached, rows},
+    session::Session,
 };
 
 /// Where a pod of ours finds the stack's own word about itself and the store's authority.

@@ -22,7 +22,8 @@ use harness_core::{
 
 use super::{
     CliError,
-    session::{EndpointOverride, REGION, Session, endpoint_changes, override_changes, reached, rows},
+    endpoints::{EndpointOverride, REGION, endpoint_changes, override_changes, reached, rows},
+    session::Session,
 };
 
 /// What the containers target is told.

@@ -20,7 +20,7 @@ use harness_core::{
 use super::{
     CliError, Interruption,
     cluster::{self, LeftOvers},
-    session::{Place, local_store},
+    place::{Place, local_store},
 };
 
 /// What is kept first and in this order: whoever is cut off leaves a report, which says itself what it lacks.

@@ -5,12 +5,14 @@ mod commands;
 mod containers;
 mod doctor;
 mod durations;
+mod endpoints;
 pub mod inspect;
 mod interruption;
 mod keep;
 mod kind;
 mod matrix;
 mod nightly;
+mod place;
 mod progress;
 mod prove;
 mod run;
@@ -21,21 +23,20 @@ pub use cluster::{ClusterOptions, From as ClusterFrom};
 pub use commands::{ListFormat, accept, expectations, expected, explain, list, recheck, report};
 pub use containers::{ContainersOptions, docker};
 pub use doctor::doctor;
+pub use endpoints::EndpointOverride;
 pub use interruption::Interruption;
 pub use keep::{KeptRuns, fetch, list_kept};
 pub use kind::{kind_down, kind_status, kind_up, serve_gateway};
 pub use matrix::{distinct_runs, matrix};
 pub use nightly::{PerJob, image, manifests, peak_memory};
+pub use place::{Interposer, LocalOptions, Place, inspect_source, stack_build, stack_down, stack_status, stack_up};
 pub use progress::{BuildProgress, RunProgress};
 pub use prove::{
     Blamed, Drives, Outcome, Proof, ProveOptions, SABOTAGES, Sabotage, Surprise, describe_proofs, prove, prove_status,
     surprises,
 };
 pub use run::{Drive, ReportFormat, ReportTarget, RunOptions, begin, clause_record, finish, load, newest_run, run};
-pub use session::{
-    EndpointOverride, Interposer, LocalOptions, Place, Session, inspect_source, stack_build, stack_down, stack_status,
-    stack_up,
-};
+pub use session::Session;
 pub use tree::TreeOptions;
 
 use harness_adapters::causes;

@@ -31,7 +31,8 @@ use super::{
     CliError, Interruption,
     durations::recorded,
     keep::{keep, may_keep},
-    session::{Place, Session},
+    place::Place,
+    session::Session,
 };
 use crate::criteria;
 
