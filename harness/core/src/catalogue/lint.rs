@@ -118,7 +118,7 @@ pub(super) fn check_scenario(
                 Kind::UndefinedCovered { scenario, clause, criterion: criterion.to_string() }
             } else {
                 let clauses = catalogue.clauses().map(|clause| clause.id.as_str());
-                let nearest = super::load::nearest_of(&clause, clauses);
+                let nearest = super::entries::nearest_of(&clause, clauses);
                 Kind::UnknownClause { scenario, clause, nearest }
             };
             CatalogueError::new(location, kind)

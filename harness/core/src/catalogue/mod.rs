@@ -2,6 +2,7 @@
 //! addresses, or whether anything passed.
 
 mod criterion;
+mod entries;
 mod error;
 mod id;
 mod level;
@@ -14,8 +15,8 @@ mod target;
 mod tests;
 
 pub use criterion::{Clause, Criterion, DesignFinding, Location, Source};
+pub use entries::Catalogue;
 pub use error::{CatalogueError, CatalogueErrorKind};
 pub use id::{ClauseId, CriterionId, FindingId, IdError, Reference};
 pub use level::Level;
-pub use load::Catalogue;
 pub use target::Target;

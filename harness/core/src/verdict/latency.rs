@@ -7,7 +7,11 @@ use serde_json::Value;
 
 use super::{
     Bodies, BodyError, Case, Check, Finding, Judgement, LatencyExpectation, Rule, Verdict,
-    judge::{SHOWN_TO_FAIL, Sent, Timeline, broken_rules, causes, controls_that_said_yes, refusals, rules_of, seconds},
+    causes::causes,
+    controls::{SHOWN_TO_FAIL, controls_that_said_yes, rules_of},
+    facts::broken_rules,
+    records::{Sent, Timeline, refusals},
+    words::seconds,
 };
 use crate::{
     ledger::Fate,

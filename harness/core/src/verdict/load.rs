@@ -4,7 +4,8 @@ use std::{collections::BTreeMap, time::Duration};
 
 use super::{
     Bodies, BodyError, Case, Finding, OfferedLoad, Verdict,
-    judge::{SHOWN_TO_FAIL, controls_that_said_yes, not_looked, rules_of, seconds},
+    controls::{SHOWN_TO_FAIL, controls_that_said_yes, rules_of},
+    words::{not_looked, seconds},
 };
 use crate::{
     ledger::{Attempt, Pacing},

@@ -1,19 +1,25 @@
 //! From expectation and observations to findings, and from findings to a verdict. Must not look, wait, or know how a thing was
 //! observed: the same inputs give the same verdict on any machine at any time.
 
+mod causes;
 mod compare;
+mod controls;
 mod expectation;
+mod facts;
 mod judge;
 mod latency;
 mod load;
+mod records;
 #[cfg(test)]
 mod tests;
+mod words;
 
+pub use causes::{NOT_UP, REPLACED};
 pub use compare::{Bodies, BodyError, Memory};
 pub use expectation::{
     Case, Check, Control, Expectation, Halt, HaltKind, LatencyExpectation, OfferedLoad, Prediction, Rule,
 };
-pub use judge::{NOT_UP, REPLACED, judge, satisfied};
+pub use judge::{judge, satisfied};
 pub use latency::{COMPLETE, ResponseTimes, Tally};
 
 use std::fmt;
