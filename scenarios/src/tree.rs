@@ -533,7 +533,7 @@ mod tests {
     use super::*;
 
     fn tree() -> Tree {
-        let folder = TreeFolder::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../kubernetes"), None).unwrap();
+        let folder = TreeFolder::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../kubernetes")).unwrap();
         futures::executor::block_on(folder.tree()).unwrap()
     }
 

@@ -147,8 +147,9 @@ struct TreeArguments {
     /// The folder of the tree, which has apps/monitoring; for target tree.
     #[arg(long, env = "LGTM_VERIFY_TREE", default_value = "kubernetes", value_name = "DIR")]
     path: PathBuf,
-    /// The age key that opens the tree's secrets, where it is not the one that the tree has for tests.
-    #[arg(long, env = "SOPS_AGE_KEY_FILE", value_name = "FILE")]
+    /// The age key that opens the tree's secrets. If none is given, the one that the tree has for tests, else the one that SOPS itself would
+    /// use (SOPS_AGE_KEY_FILE).
+    #[arg(long, value_name = "FILE")]
     age_key: Option<PathBuf>,
 }
 
@@ -527,7 +528,11 @@ fn place(
     endpoints: Vec<EndpointOverride>,
 ) -> anyhow::Result<Place> {
     Ok(match target {
-        TargetArgument::Tree => Place::Tree(TreeOptions { path: tree.path, key: tree.age_key }),
+        TargetArgument::Tree => Place::Tree(TreeOptions {
+            path: tree.path,
+            key: tree.age_key,
+            own_key: std::env::var_os("SOPS_AGE_KEY_FILE").map(PathBuf::from),
+        }),
         TargetArgument::Local => Place::Local(LocalOptions { endpoints, ..local_options(stack)? }),
         TargetArgument::Containers => Place::Containers(ContainersOptions {
             folders: folders()?,

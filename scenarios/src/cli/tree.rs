@@ -18,8 +18,10 @@ use super::{CliError, session::Session};
 pub struct TreeOptions {
     /// The folder that has `apps/monitoring`.
     pub path: PathBuf,
-    /// The age key that opens the secrets, where it is not the one that the tree has for tests.
+    /// The age key that opens the secrets.
     pub key: Option<PathBuf>,
+    /// The user's own, where none is given and the tree has none for tests.
+    pub own_key: Option<PathBuf>,
 }
 
 /// The files at hand, and nothing else.
@@ -28,7 +30,9 @@ pub struct TreeOptions {
 /// [`CliError::SetUp`]: no folder, or no tree in it.
 pub(super) fn open(options: &TreeOptions, clock: Arc<dyn Clock>) -> Result<Session, CliError> {
     let refused = |error: &dyn std::error::Error| CliError::SetUp(causes(error));
-    let tree = TreeFolder::read(&options.path, options.key.clone()).map_err(|error| refused(&error))?;
+    let tree = TreeFolder::read(&options.path).map_err(|error| refused(&error))?;
+    let key = options.key.clone().or_else(|| tree.key_for_tests()).or_else(|| options.own_key.clone());
+    let tree = tree.opened_by(key);
     let nothing = Arc::new(NoStack::new(Arc::clone(&clock)));
     let tasks = RuntimeTasks::of_this_runtime().map_err(|error| CliError::SetUp(error.to_string()))?;
     Ok(Session {

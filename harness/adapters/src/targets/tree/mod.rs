@@ -62,13 +62,13 @@ pub enum TreeError {
 #[derive(Debug, Clone)]
 pub struct TreeFolder {
     files: Files,
+    for_tests: Option<PathBuf>,
     key: Option<PathBuf>,
 }
 
 impl TreeFolder {
-    /// Reads everything below `path` that is text. Secrets are opened with the age key in the file `key`; where none is given, with the one for
-    /// tests that the tree has.
-    pub fn read(path: &Path, key: Option<PathBuf>) -> Result<Self, TreeError> {
+    /// Reads everything below `path` that is text. Secrets stay closed.
+    pub fn read(path: &Path) -> Result<Self, TreeError> {
         let mut files = Files::new();
         let mut folders = vec![path.to_owned()];
         while let Some(folder) = folders.pop() {
@@ -94,8 +94,18 @@ impl TreeFolder {
         if !files.keys().any(|file| file.ends_with(".yaml") || file.ends_with(".yml")) {
             return Err(TreeError::Empty { path: path.to_owned() });
         }
-        let for_tests = Some(path.join(TEST_KEY)).filter(|key| key.is_file());
-        Ok(Self { files, key: key.or(for_tests) })
+        Ok(Self { files, for_tests: Some(path.join(TEST_KEY)).filter(|key| key.is_file()), key: None })
+    }
+
+    /// The key that the tree has for tests, where it has one.
+    pub fn key_for_tests(&self) -> Option<PathBuf> {
+        self.for_tests.clone()
+    }
+
+    /// The same, its secrets opened with the age key in this file.
+    #[must_use]
+    pub fn opened_by(self, key: Option<PathBuf>) -> Self {
+        Self { key, ..self }
     }
 }
 
