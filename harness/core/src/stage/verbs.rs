@@ -426,12 +426,17 @@ impl Stage {
         Ok(findings)
     }
 
-    /// Stops and starts a component for the sake of `clauses`. A clause that this forces has to be expected as such.
+    /// Stops and starts a component for the sake of `clauses`. A clause that this forces has to be expected as such. One that does not end
+    /// when it is asked to is killed and started all the same, for the sake of everybody else; the clauses are blocked.
     pub async fn restart(&self, component: Component, how: Stop, clauses: &[&ClauseId]) -> Result<(), StageError> {
         self.progress(format!("restarts {component}"))?;
         let stopped = self.ports().lifecycle.stop(component, how).await;
-        self.moved(component, clauses, stopped).await?;
+        if stopped.is_err() && how == Stop::Graceful {
+            let killed = self.ports().lifecycle.stop(component, Stop::Kill).await;
+            self.moved(component, clauses, killed).await?;
+        }
         let started = self.ports().lifecycle.start(component).await;
+        self.moved(component, clauses, stopped).await?;
         self.moved(component, clauses, started).await
     }
 
