@@ -127,6 +127,16 @@ impl Signer {
     }
 }
 
+/// A certificate's chain and its key, out of PEM.
+pub(crate) fn parsed(
+    certificate: &str,
+    key: &str,
+) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), String> {
+    let chain = CertificateDer::pem_slice_iter(certificate.as_bytes()).collect::<Result<Vec<_>, _>>();
+    let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(|error| causes(&error))?;
+    Ok((chain.map_err(|error| causes(&error))?, key))
+}
+
 /// Why a certificate has to be refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Flaw {

@@ -7,7 +7,7 @@ use rustls::{
     ClientConfig, DigitallySignedStruct, SignatureScheme,
     client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature},
-    pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject},
+    pki_types::{CertificateDer, ServerName, UnixTime},
 };
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
@@ -16,7 +16,10 @@ use tokio::{
 };
 use tokio_rustls::TlsConnector;
 
-use crate::{causes, certificates::Identity};
+use crate::{
+    causes,
+    certificates::{Identity, parsed},
+};
 
 /// How long a server has for each step.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -130,9 +133,7 @@ fn config(identity: Option<&Identity>, language: Language) -> Result<ClientConfi
     let mut config = match identity {
         None => builder.with_no_client_auth(),
         Some(Identity { certificate, key }) => {
-            let chain = CertificateDer::pem_slice_iter(certificate.as_bytes()).collect::<Result<Vec<_>, _>>();
-            let chain = chain.map_err(|error| causes(&error))?;
-            let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(|error| causes(&error))?;
+            let (chain, key) = parsed(certificate, key)?;
             builder.with_client_auth_cert(chain, key).map_err(|error| causes(&error))?
         }
     };

@@ -124,18 +124,14 @@ impl Interfaces for StackInterfaces {
     }
 
     async fn connect(&self, at: Doorstep, presenting: Presented) -> Result<(Reception, Evidence), PortError> {
-        let foreign = Identity::of_nobody();
         let unusable = |reason: String| PortError::Unsupported { reason };
-        let guise = match (presenting, &self.identity, &foreign) {
-            (Presented::PlainText, _, _) => Guise::PlainText,
-            (Presented::NoCertificate, _, _) => Guise::Tls(None),
-            (Presented::ForeignCertificate, _, Ok(foreign)) => Guise::Tls(Some(foreign)),
-            (Presented::ForeignCertificate, _, Err(error)) => return Err(unusable(causes(error))),
-            (Presented::DeclaredCertificate, Some(own), _) => Guise::Tls(Some(own)),
-            (Presented::DeclaredCertificate, None, _) => {
-                return Err(unusable("the harness has no certificate of the declared authority".to_owned()));
-            }
+        let none = || unusable("the harness has no certificate of the declared authority".to_owned());
+        let shown = match presenting {
+            Presented::PlainText | Presented::NoCertificate => None,
+            Presented::ForeignCertificate => Some(Identity::of_nobody().map_err(|error| unusable(causes(&error)))?),
+            Presented::DeclaredCertificate => Some(self.identity.clone().ok_or_else(none)?),
         };
+        let guise = if presenting == Presented::PlainText { Guise::PlainText } else { Guise::Tls(shown.as_ref()) };
         match at {
             Doorstep::Row(interface) => {
                 let address = self.row(interface)?;

@@ -93,6 +93,24 @@ impl Group {
         command
     }
 
+    /// The same for a program that sees nothing of this process' environment but `PATH`, keeps its own files in `home`, and is listened to.
+    pub(crate) fn apart(program: &[OsString], home: &Path) -> Command {
+        let mut command = Self::command(program);
+        command.env_clear().env("HOME", home).env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    /// As [`Group::start`]; why it cannot be started, in words.
+    pub(crate) fn begin(command: &mut Command) -> Result<Self, String> {
+        Self::start(command).map_err(|error| format!("setpriv, which starts it: {error}"))
+    }
+
+    /// Starts it and waits until it has ended: how it did, and what it wrote.
+    pub(crate) async fn heard(command: &mut Command) -> Result<Output, String> {
+        Self::begin(command)?.output().await.map_err(|error| format!("what it says cannot be read: {error}"))
+    }
+
     /// To be called from a thread that lives as long as the group is to.
     pub(crate) fn start(command: &mut Command) -> io::Result<Self> {
         Ok(Self { leader: command.spawn()? })

@@ -42,8 +42,7 @@ impl Carrier for Curl {
         let calling = move || async move {
             let mut command = Group::command(&program);
             command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-            let group = Group::start(&mut command).map_err(|error| format!("setpriv, which starts it: {error}"))?;
-            group.output().await.map_err(|error| format!("what it says cannot be read: {error}"))
+            Group::heard(&mut command).await
         };
         let output = alone(calling).await?;
         let said = String::from_utf8_lossy(&output.stderr);

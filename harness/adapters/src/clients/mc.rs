@@ -5,14 +5,13 @@ use std::{
     ffi::OsString,
     fs, io,
     path::{Path, PathBuf},
-    process::Stdio,
     time::Duration,
 };
 
 use harness_core::ports::PortError;
 use serde::Deserialize;
 use tempfile::TempDir;
-use tokio::{io::AsyncReadExt, time::timeout};
+use tokio::{io::AsyncReadExt, process::Command, time::timeout};
 
 use crate::{
     process::{self, Group, alone},
@@ -84,9 +83,7 @@ impl Mc {
         let target = format!("mc ls {bucket}/{prefix} at {}", self.endpoint);
         let failed = |reason: String| PortError::Unreachable { target: target.clone(), reason };
         let call = self.call((access, secret), &["ls", &format!("{ALIAS}/{bucket}/{prefix}")]).map_err(failed)?;
-        let calling = move || async move {
-            call.start()?.output().await.map_err(|error| format!("what it says cannot be read: {error}"))
-        };
+        let calling = move || async move { Group::heard(&mut call.command()).await };
         let output = alone(calling).await.map_err(failed)?;
         let said = String::from_utf8_lossy(&output.stdout);
         let listed = read(&said);
@@ -109,7 +106,7 @@ impl Mc {
         let unsupported = |reason: String| PortError::Unsupported { reason: format!("mc admin trace: {reason}") };
         let call = self.call((access, secret), &["admin", "trace", "--verbose", ALIAS]).map_err(unsupported)?;
         let listening = move || async move {
-            let mut group = call.start()?;
+            let mut group = Group::begin(&mut call.command())?;
             let mut pipe = group.take_output().ok_or("there is no pipe from it")?;
             let mut said = Vec::new();
             let mut seen = BTreeSet::new();
@@ -155,13 +152,11 @@ struct Call {
 }
 
 impl Call {
-    fn start(&self) -> Result<Group, String> {
-        let mut command = Group::command(&self.program);
-        command.env_clear().env("HOME", self.folder.path()).env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    fn command(&self) -> Command {
+        let mut command = Group::apart(&self.program, self.folder.path());
         // Its environment is for its user alone, its arguments are for everybody.
         command.env(format!("MC_HOST_{ALIAS}"), &self.store);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        Group::start(&mut command).map_err(|error| format!("setpriv, which starts it: {error}"))
+        command
     }
 }
 

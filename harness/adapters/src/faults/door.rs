@@ -7,10 +7,7 @@ use std::{
 use bytes::Bytes;
 use hyper::{Request, Response, StatusCode, body::Incoming, header::CONTENT_TYPE, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use rustls::{
-    ServerConfig,
-    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
-};
+use rustls::ServerConfig;
 use thiserror::Error;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -22,6 +19,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::{
     causes,
+    certificates::parsed,
     proxy::{self, Body},
 };
 
@@ -113,9 +111,7 @@ fn lock(visits: &Mutex<Visits>) -> MutexGuard<'_, Visits> {
 }
 
 fn acceptor(certificate: &str, key: &str) -> Result<TlsAcceptor, String> {
-    let chain = CertificateDer::pem_slice_iter(certificate.as_bytes()).collect::<Result<Vec<_>, _>>();
-    let chain = chain.map_err(|error| causes(&error))?;
-    let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(|error| causes(&error))?;
+    let (chain, key) = parsed(certificate, key)?;
     let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
         .and_then(|config| config.with_no_client_auth().with_single_cert(chain, key))

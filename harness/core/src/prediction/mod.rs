@@ -82,12 +82,30 @@ pub fn otlp_receivers(configuration: &[u8]) -> Vec<String> {
 
 /// How many ingesters a component that takes records of `signal` says it writes each record to.
 pub fn replication_factor(signal: Signal, configuration: &[u8]) -> Option<u64> {
-    let path = match signal {
+    Settings::read(configuration)?.at(factor_setting(signal))?.as_u64()
+}
+
+/// Where a component that takes records of `signal` is told how many ingesters it writes each record to.
+pub(crate) fn factor_setting(signal: Signal) -> &'static str {
+    match signal {
         Signal::Logs => "common.replication_factor",
         Signal::Traces => "ingester.lifecycler.ring.replication_factor",
         Signal::Metrics => "ingester.ring.replication_factor",
-    };
-    Settings::read(configuration)?.at(path)?.as_u64()
+    }
+}
+
+/// Where it is told its bucket.
+pub(crate) fn bucket_setting(signal: Signal) -> &'static str {
+    match signal {
+        Signal::Logs => "common.storage.s3.bucketnames",
+        Signal::Traces => "storage.trace.s3.bucket",
+        Signal::Metrics => "blocks_storage.s3.bucket_name",
+    }
+}
+
+/// What a configuration that is read already says at such a place.
+pub(crate) fn setting_at<'a>(configuration: &'a Value, path: &str) -> Option<&'a Value> {
+    path.split('.').try_fold(configuration, |value, key| value.get(key))
 }
 
 /// How long Tempo keeps blocks before its compactor deletes them.
@@ -164,7 +182,7 @@ impl Settings {
     }
 
     fn at(&self, path: &str) -> Option<&Value> {
-        path.split('.').try_fold(&self.root, |value, key| value.get(key))
+        setting_at(&self.root, path)
     }
 
     fn duration(&self, path: &str) -> Option<Duration> {
@@ -234,12 +252,7 @@ impl Settings {
     }
 
     fn bucket(&self, signal: Signal) -> Option<String> {
-        let path = match signal {
-            Signal::Logs => "common.storage.s3.bucketnames",
-            Signal::Traces => "storage.trace.s3.bucket",
-            Signal::Metrics => "blocks_storage.s3.bucket_name",
-        };
-        self.at(path)?.as_str().map(str::to_owned)
+        self.at(bucket_setting(signal))?.as_str().map(str::to_owned)
     }
 }
 

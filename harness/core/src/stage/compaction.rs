@@ -1,29 +1,15 @@
 //! The state before a compaction: what was pushed lies in the bucket, in blocks that no compaction made.
 
 use super::{Stage, StageError, Watched};
-use crate::{
-    poll::{Ended, Schedule, Step, until},
-    record::Event,
-    verdict::{Control, satisfied},
-};
+use crate::{poll::Ended, record::Event, verdict::Control};
 
 impl Stage {
     /// Looks into the bucket until all that was pushed so far is there, or patience ends. What is seen counts for no verdict: the clause is
     /// about what comes afterwards.
     pub async fn gather(&self, watched: &Watched) -> Result<bool, StageError> {
-        let case = self.case(&watched.clause)?;
-        let deadline = self.now().after(case.limit());
+        let deadline = self.now().after(self.case(&watched.clause)?.limit());
         self.progress(format!("waits until what was pushed is in the bucket, until {deadline}"))?;
-        let ended = until(&*self.ports().clock, Schedule::default(), deadline, || async {
-            let looked = self.observe(watched.stimulus.in_objects()).await;
-            let objections = looked.and_then(|seen| Ok(satisfied(&case, &seen, self.bodies())?));
-            match objections {
-                Ok(objections) if objections.is_empty() => Step::Ready(Ok(())),
-                Ok(objections) => Step::NotYet(objections.iter().map(ToString::to_string).collect()),
-                Err(error) => Step::Ready(Err(error)),
-            }
-        });
-        match ended.await {
+        match self.keep_looking(&watched.clause, vec![watched.stimulus.in_objects()], deadline, false).await {
             Ended::Ready(result) => result.map(|()| true),
             Ended::TimedOut(_) | Ended::Never(_) => Ok(false),
         }

@@ -648,10 +648,21 @@ impl Stage {
         looks: Vec<Look>,
         deadline: Tick,
     ) -> Ended<Result<(), StageError>> {
+        self.keep_looking(clause, looks, deadline, true).await
+    }
+
+    /// The same; what is not `recorded` counts for no verdict.
+    pub(super) async fn keep_looking(
+        &self,
+        clause: &ClauseId,
+        looks: Vec<Look>,
+        deadline: Tick,
+        recorded: bool,
+    ) -> Ended<Result<(), StageError>> {
         let open: Mutex<Vec<Glass>> = Mutex::new(looks.into_iter().map(Glass::new).collect());
         until(&*self.ports().clock, Schedule::default(), deadline, || async {
             let glasses = std::mem::take(&mut *open.lock().unwrap_or_else(PoisonError::into_inner));
-            match self.look_through(clause, glasses).await {
+            match self.look_through(clause, glasses, recorded).await {
                 Ok((still_open, _)) if still_open.is_empty() => Step::Ready(Ok(())),
                 Ok((still_open, status)) => {
                     *open.lock().unwrap_or_else(PoisonError::into_inner) = still_open;
@@ -663,13 +674,20 @@ impl Stage {
         .await
     }
 
-    async fn look_through(&self, clause: &ClauseId, glasses: Vec<Glass>) -> Result<(Vec<Glass>, String), StageError> {
+    async fn look_through(
+        &self,
+        clause: &ClauseId,
+        glasses: Vec<Glass>,
+        recorded: bool,
+    ) -> Result<(Vec<Glass>, String), StageError> {
         let mut still_open = Vec::new();
         let mut status = Vec::new();
         for mut glass in glasses {
             let observation = glass.look(self.ports(), self.keeper()).await?;
-            let objections = satisfied(&self.case(clause)?, &observation, self.inner.recorder.bodies())?;
-            self.record(Event::Observed { clause: clause.clone(), observation })?;
+            let objections = satisfied(&self.case(clause)?, &observation, self.bodies())?;
+            if recorded {
+                self.record(Event::Observed { clause: clause.clone(), observation })?;
+            }
             if !objections.is_empty() {
                 status.extend(objections.iter().map(|finding| finding.found.clone()));
                 still_open.push(glass);
@@ -806,7 +824,7 @@ impl Stage {
         Keeper::new(self.bodies(), &*self.ports().clock)
     }
 
-    pub(super) fn bodies(&self) -> &BodyStore {
+    fn bodies(&self) -> &BodyStore {
         self.inner.recorder.bodies()
     }
 

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Object, Tree};
+use crate::signal::Signal;
 
 /// A program of the stack that has a folder and a secret of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -44,21 +45,12 @@ impl Program {
         }
     }
 
-    /// Where the bucket stands in its configuration.
-    pub(super) fn bucket_at(self) -> &'static str {
+    /// The records that it takes.
+    pub(super) fn signal(self) -> Signal {
         match self {
-            Self::Loki => "/common/storage/s3/bucketnames",
-            Self::Tempo => "/storage/trace/s3/bucket",
-            Self::Mimir => "/blocks_storage/s3/bucket_name",
-        }
-    }
-
-    /// Where its replication factor stands in its configuration.
-    pub(super) fn factor_at(self) -> &'static str {
-        match self {
-            Self::Loki => "/common/replication_factor",
-            Self::Tempo => "/ingester/lifecycler/ring/replication_factor",
-            Self::Mimir => "/ingester/ring/replication_factor",
+            Self::Loki => Signal::Logs,
+            Self::Tempo => Signal::Traces,
+            Self::Mimir => Signal::Metrics,
         }
     }
 }

@@ -156,7 +156,8 @@ impl Object {
     }
 }
 
-fn is_yaml(file: &str) -> bool {
+/// Whether a file is YAML by its name.
+pub fn is_yaml(file: &str) -> bool {
     [".yaml", ".yml"].iter().any(|ending| file.ends_with(ending))
 }
 

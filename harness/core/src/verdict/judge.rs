@@ -13,13 +13,7 @@ use crate::observation::Observation;
 
 /// Judges one clause. An error means that the record is incomplete or was altered, never that the stack did wrong.
 pub fn judge(case: &Case, bodies: &dyn Bodies) -> Result<Judgement, BodyError> {
-    let judgement = |verdict, findings, latency| Judgement {
-        verdict,
-        forced: case.forced,
-        findings,
-        latency,
-        response_times: Vec::new(),
-    };
+    let judgement = |verdict, findings, latency| Judgement::new(case, verdict, findings, latency);
     if let Some(halt) = case.halt.as_ref().filter(|halt| halt.kind == HaltKind::Blocked) {
         let mut findings = vec![Finding::new("set-up", "a check that can take place", &halt.reason)];
         findings.extend(causes(case));

@@ -129,3 +129,10 @@ pub struct Judgement {
     #[serde(default)]
     pub response_times: Vec<ResponseTimes>,
 }
+
+impl Judgement {
+    /// The word on a case in which no answers were timed.
+    fn new(case: &Case, verdict: Verdict, findings: Vec<Finding>, latency: Option<Latency>) -> Self {
+        Self { verdict, forced: case.forced, findings, latency, response_times: Vec::new() }
+    }
+}

@@ -86,13 +86,7 @@ pub(super) fn judge_records(
     oracles: &[Oracle],
     bodies: &dyn Bodies,
 ) -> Result<Judgement, BodyError> {
-    let judgement = |verdict, findings, latency| Judgement {
-        verdict,
-        forced: case.forced,
-        findings,
-        latency,
-        response_times: Vec::new(),
-    };
+    let judgement = |verdict, findings, latency| Judgement::new(case, verdict, findings, latency);
     let mut timelines = Vec::new();
     for oracle in oracles {
         timelines.push(Timeline::of(*oracle, case, sent, bodies)?);

@@ -7,13 +7,12 @@ pub use no_stack::NoStack;
 use std::{
     fs, io,
     path::{Path, PathBuf},
-    process::Stdio,
 };
 
 use async_trait::async_trait;
 use harness_core::{
     ports::{Decrypted, Deployment, PortError},
-    tree::{Files, Tree},
+    tree::{Files, Tree, is_yaml},
 };
 use thiserror::Error;
 
@@ -61,7 +60,7 @@ pub enum TreeError {
 /// A folder with the tree.
 #[derive(Debug, Clone)]
 pub struct TreeFolder {
-    files: Files,
+    tree: Tree,
     for_tests: Option<PathBuf>,
     key: Option<PathBuf>,
 }
@@ -91,10 +90,14 @@ impl TreeFolder {
                 }
             }
         }
-        if !files.keys().any(|file| file.ends_with(".yaml") || file.ends_with(".yml")) {
+        if !files.keys().any(|file| is_yaml(file)) {
             return Err(TreeError::Empty { path: path.to_owned() });
         }
-        Ok(Self { files, for_tests: Some(path.join(TEST_KEY)).filter(|key| key.is_file()), key: None })
+        Ok(Self {
+            tree: Tree::read(files),
+            for_tests: Some(path.join(TEST_KEY)).filter(|key| key.is_file()),
+            key: None,
+        })
     }
 
     /// The key that the tree has for tests, where it has one.
@@ -112,7 +115,7 @@ impl TreeFolder {
 #[async_trait]
 impl Deployment for TreeFolder {
     async fn tree(&self) -> Result<Tree, PortError> {
-        Ok(Tree::read(self.files.clone()))
+        Ok(self.tree.clone())
     }
 
     async fn decrypt(&self, text: &str, with_key: bool) -> Result<Decrypted, PortError> {
@@ -125,14 +128,11 @@ impl Deployment for TreeFolder {
         fs::write(&file, text).map_err(|error| unsupported(format!("{}: {error}", file.display())))?;
         let home = folder.path().to_owned();
         let decrypting = move || async move {
-            let mut command = Group::command(&[SOPS.into(), "decrypt".into(), file.into()]);
-            command.env_clear().env("HOME", home).env("PATH", std::env::var_os("PATH").unwrap_or_default());
+            let mut command = Group::apart(&[SOPS.into(), "decrypt".into(), file.into()], &home);
             if with_key {
                 command.env(KEY_VARIABLE, key);
             }
-            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-            let group = Group::start(&mut command).map_err(|error| format!("setpriv, which starts it: {error}"))?;
-            group.output().await.map_err(|error| format!("what it says cannot be read: {error}"))
+            Group::heard(&mut command).await
         };
         let output = alone(decrypting).await.map_err(unsupported)?;
         let errors = String::from_utf8_lossy(&output.stderr);

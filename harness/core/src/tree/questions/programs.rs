@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::{Answer, Program, told};
+use crate::prediction::{bucket_setting, factor_setting, setting_at};
 
 /// What no pod's limit may reach, bytes (design.md, NFR-lgtm-d4f8c2a1-SCALE-002).
 const MEMORY_CEILING: u64 = 2 << 30;
@@ -94,7 +95,7 @@ impl<'a> Answer<'a> {
                 }
             }
             let configuration = self.tree.configuration(release).unwrap_or_default();
-            let factor = configuration.pointer(program.factor_at());
+            let factor = setting_at(&configuration, factor_setting(program.signal()));
             if factor != Some(&json!(1)) {
                 let says = format!("replication factor {} of {}", told(factor), program.name());
                 self.object("replication factor", self.tree.says(release, &["values"], says));
@@ -106,7 +107,7 @@ impl<'a> Answer<'a> {
         let mut secrets: BTreeMap<String, Program> = BTreeMap::new();
         for (program, release) in self.releases("own bucket") {
             let configuration = self.tree.configuration(release).unwrap_or_default();
-            let bucket = configuration.pointer(program.bucket_at());
+            let bucket = setting_at(&configuration, bucket_setting(program.signal()));
             if bucket != Some(&json!(program.bucket())) {
                 let says = format!("{} is configured for {}, not {}", program.name(), told(bucket), program.bucket());
                 self.object("own bucket", self.tree.says(release, &["values"], says));
