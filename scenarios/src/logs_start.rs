@@ -2,7 +2,7 @@
 
 use harness_core::{
     catalogue::{ClauseId, Target},
-    observation::Look,
+    observation::{Look, exit_code_fact, ready_fact, store_errors_fact},
     ports::{Component, Stop, StoreKeys},
     scenario::Scenario,
     signal::Signal,
@@ -15,9 +15,12 @@ use crate::written_here;
 
 const CLAUSES: [(&str, Component); 3] = [
     ("AC-lgtm-001-04/start-write", Component::LokiWrite),
-    ("AC-lgtm-001-04/start-backend", Component::LokiBackend),
     ("AC-lgtm-001-04/start-read", Component::LokiRead),
+    ("AC-lgtm-001-04/start-backend", NEEDED),
 ];
+
+/// The process without which the one that reads is never ready.
+const NEEDED: Component = Component::LokiBackend;
 
 /// How far the clock of a node may be behind.
 const CLOCKS_APART_MS: i64 = 60_000;
@@ -105,48 +108,106 @@ async fn refuse(
     Ok(())
 }
 
-/// The store denies Loki everything while each of its processes starts, then takes it again. Nobody stands before them here and asks the
-/// store first, as an init container does.
+/// The store refuses in each way while each process starts, is slow, and then takes it. Nobody stands before them here and asks the store
+/// first, as an init container does.
 async fn processes_start(stage: &Stage) -> Result<(), StageError> {
+    let ways = Outage::REFUSALS.map(Outage::describe);
+    let rules = ways.iter().flat_map(|when| {
+        [
+            (exit_code_fact(when), Check::AtLeast(1)),
+            (store_errors_fact(when), Check::AtLeast(1)),
+            (ready_fact(when), Check::Is(json!(false))),
+        ]
+    });
+    let rules: Vec<Rule> = rules.map(|(fact, check)| Rule::new(&fact, &fact, check)).collect();
     let mut expected = Vec::new();
     for (clause, component) in CLAUSES {
-        let rules = vec![
-            Rule::new("exit code", "exit code", Check::AtLeast(1)),
-            Rule::new("names the store", "store errors", Check::AtLeast(1)),
-            Rule::new("never ready", "ready", Check::Is(json!(false))),
-        ];
-        expected.push((stage.expect_state(clause, rules)?, component));
+        expected.push((stage.expect_state(clause, rules.clone())?, component));
     }
     let Some((first, _)) = expected.first() else { return Ok(()) };
-    let refused = start_refused(stage, first, &expected).await;
-    // Whatever came of it, the store takes Loki again, and Loki runs.
-    stage.end_outage(Outage::Denies, Signal::Logs, first).await?;
-    for (clause, component) in &expected {
-        stage.kill_if_it_runs(*component, &[clause]).await?;
+    let clauses: Vec<&ClauseId> = expected.iter().map(|(clause, _)| clause).collect();
+    let mut so_far = Ok(());
+    for outage in Outage::REFUSALS {
+        if so_far.is_ok() {
+            so_far = start_refused(stage, outage, &expected).await;
+            // Whatever came of it, the store takes Loki again, and the process without which no other is ready has started.
+            stage.end_outage(outage, Signal::Logs, first).await?;
+            stage.kill_if_it_runs(NEEDED, &clauses).await?;
+            stage.try_to_start(NEEDED, &clauses).await?;
+        }
     }
-    for (clause, component) in &expected {
-        let beyond = stage.store_errors_so_far(*component).await;
-        stage.try_to_start(*component, &[clause]).await?;
-        let look = Look::Start { component: *component, beyond };
-        let must_break = ["exit code", "names the store", "never ready"];
-        stage.control(clause, "the same start with a store that takes it", &must_break, look).await?;
+    if so_far.is_ok() {
+        so_far = start_slowly(stage, first, &expected, &ways).await;
     }
-    refused?;
+    // And Loki runs.
+    for (clause, component) in &expected {
+        let beyond = start_again(stage, clause, *component).await?;
+        let facts = [exit_code_fact, store_errors_fact, ready_fact];
+        started(stage, clause, "the same start with a store that takes it", &facts, (*component, beyond, &ways))
+            .await?;
+    }
+    so_far?;
     for (clause, _) in &expected {
         stage.decide(clause)?;
     }
     Ok(())
 }
 
-async fn start_refused(stage: &Stage, first: &ClauseId, expected: &[(ClauseId, Component)]) -> Result<(), StageError> {
+/// Starts a process, however it stands; how much it had logged about its store before.
+async fn start_again(stage: &Stage, clause: &ClauseId, component: Component) -> Result<usize, StageError> {
+    stage.kill_if_it_runs(component, &[clause]).await?;
+    let beyond = stage.store_errors_so_far(component).await;
+    stage.try_to_start(component, &[clause]).await?;
+    Ok(beyond)
+}
+
+async fn start_refused(stage: &Stage, outage: Outage, expected: &[(ClauseId, Component)]) -> Result<(), StageError> {
+    let Some((first, _)) = expected.first() else { return Ok(()) };
+    stage.begin_outage(outage, Signal::Logs, first).await?;
     for (clause, component) in expected {
-        stage.kill_if_it_runs(*component, &[clause]).await?;
+        let beyond = start_again(stage, clause, *component).await?;
+        let look = Look::Start { component: *component, beyond, when: outage.describe() };
+        stage.look_at(clause, look).await?;
     }
-    stage.begin_outage(Outage::Denies, Signal::Logs, first).await?;
-    for (clause, component) in expected {
-        let beyond = stage.store_errors_so_far(*component).await;
-        stage.try_to_start(*component, &[clause]).await?;
-        stage.look_at(clause, Look::Start { component: *component, beyond }).await?;
+    Ok(())
+}
+
+/// Starts while the store keeps everybody waiting, and then answers: they are late, and starts all the same. They may be complained of.
+async fn start_slowly(
+    stage: &Stage,
+    first: &ClauseId,
+    expected: &[(ClauseId, Component)],
+    ways: &[String],
+) -> Result<(), StageError> {
+    let begun = stage.begin_outage(Outage::Slow, Signal::Logs, first).await;
+    let starts = expected.iter().map(|(clause, component)| start_again(stage, clause, *component));
+    let ended = async {
+        let waited = stage.outlast(Outage::Slow, NEEDED, 0).await;
+        stage.end_outage(Outage::Slow, Signal::Logs, first).await.and(waited)
+    };
+    let (starts, ended) = futures::join!(futures::future::join_all(starts), ended);
+    begun.and(ended)?;
+    for ((clause, component), beyond) in expected.iter().zip(starts) {
+        let facts = [exit_code_fact, ready_fact];
+        let start = (*component, beyond?, ways);
+        started(stage, clause, "the same start with a store that is slow", &facts, start).await?;
+    }
+    Ok(())
+}
+
+/// A control by a start that succeeded, which breaks the rules about these facts for each way in which it can be refused.
+async fn started(
+    stage: &Stage,
+    clause: &ClauseId,
+    name: &str,
+    facts: &[fn(&str) -> String],
+    (component, beyond, ways): (Component, usize, &[String]),
+) -> Result<(), StageError> {
+    for when in ways {
+        let look = Look::Start { component, beyond, when: when.clone() };
+        let must_break: Vec<String> = facts.iter().map(|fact| fact(when)).collect();
+        let must_break: Vec<&str> = must_break.iter().map(String::as_str).collect();
+        stage.control(clause, name, &must_break, look).await?;
     }
     Ok(())
 }

@@ -15,7 +15,7 @@ use reqwest::{
     redirect,
 };
 use sha2::{Digest, Sha256};
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
 
 /// How long a connection may take to come about.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -64,6 +64,7 @@ pub(crate) trait Carrier: Send + Sync {
 #[derive(Clone)]
 pub struct Http {
     client: Client,
+    authority: Option<Authority>,
     carrier: Option<Arc<dyn Carrier>>,
     clock: Arc<dyn Clock>,
 }
@@ -95,7 +96,7 @@ pub struct Reply {
 impl Http {
     /// A client of its own.
     pub fn new(clock: Arc<dyn Clock>) -> Result<Self, PortError> {
-        Ok(Self { client: client()?, carrier: None, clock })
+        Self::trusting(None, clock)
     }
 
     /// The same, whose requests are sent by `carrier`.
@@ -106,7 +107,7 @@ impl Http {
 
     /// A client of its own that takes certificates of `authority` alone, where there is one.
     pub fn trusting(authority: Option<&Authority>, clock: Arc<dyn Clock>) -> Result<Self, PortError> {
-        Ok(Self { client: client_trusting(authority)?, carrier: None, clock })
+        Ok(Self { client: client_trusting(authority)?, authority: authority.cloned(), carrier: None, clock })
     }
 
     /// The clock that exchanges are timed by.
@@ -122,6 +123,22 @@ impl Http {
     /// A request for [`Http::send`].
     pub fn post(&self, url: &str) -> RequestBuilder {
         self.client.post(url)
+    }
+
+    /// A gRPC connection of its own to `address`, for one call, by TLS where that begins with `https:`; without one, why.
+    pub(crate) async fn channel(&self, address: &str) -> Result<Channel, String> {
+        let told = |error: tonic::transport::Error| causes(&error);
+        let mut endpoint = Endpoint::from_shared(address.to_owned()).map_err(told)?;
+        if address.starts_with("https:") {
+            let trust = match &self.authority {
+                Some(authority) => {
+                    ClientTlsConfig::new().ca_certificate(tonic::transport::Certificate::from_pem(authority.pem()))
+                }
+                None => ClientTlsConfig::new().with_native_roots(),
+            };
+            endpoint = endpoint.tls_config(trust).map_err(told)?;
+        }
+        endpoint.connect_timeout(CONNECT_TIMEOUT).timeout(TOTAL_TIMEOUT).connect().await.map_err(told)
     }
 
     /// Sends `request`, once, and waits for the whole answer of `component`.
@@ -171,12 +188,6 @@ impl Exchange {
         let Reply { status, body, .. } = reply.map_err(|reason| PortError::Unreachable { target, reason })?;
         Ok(Answer { sent, received: answered, status, body, evidence })
     }
-}
-
-/// A gRPC connection of its own to `address`, for one call; without one, why.
-pub(crate) async fn channel(address: &str) -> Result<Channel, String> {
-    let endpoint = Endpoint::from_shared(address.to_owned()).map_err(|error| causes(&error))?;
-    endpoint.connect_timeout(CONNECT_TIMEOUT).timeout(TOTAL_TIMEOUT).connect().await.map_err(|error| causes(&error))
 }
 
 /// Evidence of an exchange with `component` that begins now.

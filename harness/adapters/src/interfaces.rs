@@ -24,6 +24,7 @@ use crate::{
     http::{Exchange, Http},
     loki::Loki,
     mimir::Mimir,
+    outcome,
     tempo::Tempo,
     trust::Authority,
 };
@@ -190,19 +191,28 @@ fn asked((answered, exchange): (bool, Exchange)) -> Spoken {
 /// A push without records: the service answers it, and nothing is left behind.
 fn pushed(answer: Result<PushAnswer, EncodeError>) -> Result<Spoken, PortError> {
     let answer = answer.map_err(|error| PortError::Unsupported { reason: error.to_string() })?;
+    let mut evidence = answer.evidence;
+    evidence.excerpt.get_or_insert_with(|| outcome::in_words(&answer.outcome));
     let answered = answer.outcome == PushOutcome::Acked;
-    Ok(Spoken { address: String::new(), answered, verified_tls: false, evidence: answer.evidence })
+    Ok(Spoken { address: String::new(), answered, verified_tls: false, evidence })
 }
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, path::Path, time::Duration};
+    use std::{
+        fs,
+        path::{Path, PathBuf},
+        sync::Mutex,
+        time::Duration,
+    };
 
     use harness_core::poll::{Ended, Schedule, Step, until};
 
     use super::*;
     use crate::{
-        SystemClock, loopback,
+        SystemClock,
+        certificates::Flaw,
+        loopback,
         process::{Start, alone, spawn},
         targets::{
             blueprint::{Program, Silent, build},
@@ -210,16 +220,32 @@ mod tests {
         },
     };
 
-    /// A server by its own configuration: store and all else in `folder`, TLS of its own on its ports.
-    fn configuration(program: Program, folder: &Path, [http, grpc, otlp]: [u16; 3]) -> String {
+    /// Which of a server's ports speak TLS, and whether they demand a certificate of their clients.
+    #[derive(Clone, Copy)]
+    struct Speaks {
+        http: bool,
+        grpc: bool,
+        otlp: bool,
+        demands: bool,
+    }
+
+    const ALL_DEMANDING: Speaks = Speaks { http: true, grpc: true, otlp: true, demands: true };
+    const IN_THE_CLEAR: Speaks = Speaks { http: false, grpc: false, otlp: false, demands: false };
+
+    /// A server by its own configuration: store and all else in `folder`, and what its ports speak.
+    fn configuration(program: Program, folder: &Path, [http, grpc, otlp]: [u16; 3], speaks: Speaks) -> String {
         let folder = folder.display();
-        let tls = format!(
-            "{{cert_file: {folder}/server.crt, key_file: {folder}/server.key, client_ca_file: {folder}/authority.crt, \
-             client_auth_type: RequireAndVerifyClientCert}}"
-        );
+        let shown = format!("cert_file: {folder}/server.crt, key_file: {folder}/server.key");
+        let demanded = if speaks.demands { format!(", client_ca_file: {folder}/authority.crt") } else { String::new() };
+        let required = if speaks.demands { ", client_auth_type: RequireAndVerifyClientCert" } else { "" };
+        let tls = |name: &str, wanted: bool| {
+            if wanted { format!(", {name}: {{{shown}{demanded}{required}}}") } else { String::new() }
+        };
         let server = format!(
             "server: {{http_listen_address: 127.0.0.1, http_listen_port: {http}, grpc_listen_address: 127.0.0.1, \
-             grpc_listen_port: {grpc}, http_tls_config: {tls}, grpc_tls_config: {tls}}}"
+             grpc_listen_port: {grpc}{}{}}}",
+            tls("http_tls_config", speaks.http),
+            tls("grpc_tls_config", speaks.grpc)
         );
         match program {
             Program::Loki => format!(
@@ -231,32 +257,42 @@ mod tests {
             ),
             Program::Tempo => format!(
                 "{server}\n\
-                 distributor: {{receivers: {{otlp: {{protocols: {{grpc: {{endpoint: '127.0.0.1:{otlp}', tls: {{cert_file: \
-                 {folder}/server.crt, key_file: {folder}/server.key, client_ca_file: {folder}/authority.crt}}}}}}}}}}}}\n\
-                 storage: {{trace: {{backend: local, local: {{path: {folder}/blocks}}, wal: {{path: {folder}/wal}}}}}}\n"
+                 distributor: {{receivers: {{otlp: {{protocols: {{grpc: {{endpoint: '127.0.0.1:{otlp}'{}}}}}}}}}}}\n\
+                 storage: {{trace: {{backend: local, local: {{path: {folder}/blocks}}, wal: {{path: {folder}/wal}}}}}}\n",
+                if speaks.otlp { format!(", tls: {{{shown}{demanded}}}") } else { String::new() }
             ),
             _ => format!(
                 "multitenancy_enabled: false\n{server}\n\
                  common: {{storage: {{backend: filesystem, filesystem: {{dir: {folder}/blocks}}}}}}\n\
                  blocks_storage: {{tsdb: {{dir: {folder}/tsdb}}, bucket_store: {{sync_dir: {folder}/sync}}}}\n\
-                 compactor: {{data_dir: {folder}/compactor}}\nruler_storage: {{filesystem: {{dir: {folder}/rules}}}}\n\
-                 ingester: {{ring: {{replication_factor: 1, instance_addr: 127.0.0.1}}}}\nmemberlist: {{bind_addr: [127.0.0.1]}}\n\
-                 activity_tracker: {{filepath: {folder}/activity.log}}\n"
+                 compactor: {{data_dir: {folder}/compactor, sharding_ring: {ring}}}\n\
+                 ruler_storage: {{filesystem: {{dir: {folder}/rules}}}}\ndistributor: {{ring: {ring}}}\n\
+                 ingester: {{ring: {single}}}\nstore_gateway: {{sharding_ring: {single}}}\n\
+                 frontend: {{address: 127.0.0.1}}\nmemberlist: {{bind_addr: [127.0.0.1], bind_port: 0}}\n\
+                 activity_tracker: {{filepath: {folder}/activity.log}}\n",
+                ring = "{instance_addr: 127.0.0.1, kvstore: {store: inmemory}}",
+                single = "{instance_addr: 127.0.0.1, kvstore: {store: inmemory}, replication_factor: 1}",
             ),
         }
     }
 
-    /// How every client is received at `rows` of a real server that demands certificates.
-    async fn received(program: Program, rows: Vec<(Interface, usize)>) -> Vec<(Interface, Vec<&'static str>)> {
-        let clock = SystemClock::start();
+    async fn built(program: Program) -> PathBuf {
         let built = alone(move || async move {
             let folders = Folders::from_environment().map_err(|error| error.to_string())?;
             build(&[program], &folders.cache, &SystemClock::start(), &Silent).await.map_err(|error| causes(&error))
         });
-        let built = built.await.unwrap();
-        let server = built.get(&program).unwrap().clone();
+        built.await.unwrap().get(&program).unwrap().clone()
+    }
+
+    /// What `ask` brings of a real server that shows `certificates`; its ports are those of HTTP, gRPC and OTLP.
+    async fn with_server<T, A, F>(program: Program, certificates: &Certificates, speaks: Speaks, ask: A) -> T
+    where
+        T: Send + 'static,
+        A: FnOnce([u16; 3]) -> F + Send + 'static,
+        F: Future<Output = Result<T, String>> + Send,
+    {
+        let server = built(program).await;
         let folder = tempfile::tempdir().unwrap();
-        let (certificates, identity) = Certificates::mutual(&["127.0.0.1"]).unwrap();
         for (name, text) in [
             ("authority.crt", &certificates.authority),
             ("server.crt", &certificates.server),
@@ -271,30 +307,50 @@ mod tests {
             port
         });
         let file = folder.path().join("server.yaml");
-        fs::write(&file, configuration(program, folder.path(), ports)).unwrap();
+        fs::write(&file, configuration(program, folder.path(), ports, speaks)).unwrap();
         let log = folder.path().join("log");
-        let url = |place: usize| format!("https://127.0.0.1:{}", ports[place]);
-        let addresses = rows.iter().map(|(row, place)| (*row, Address::of_url(&url(*place)))).collect();
-        let clock: Arc<dyn Clock> = Arc::new(clock);
-        let interfaces =
-            StackInterfaces::new(addresses, None, Arc::clone(&clock)).unwrap().recognised_by(Some(identity));
         alone(move || async move {
             let arguments = vec![format!("-config.file={}", file.display()).into()];
             let start = Start { program: &server, arguments, environment: Vec::new(), log: log.clone() };
             let mut process = spawn(start).map_err(|error| causes(&error))?;
-            let schedule = Schedule { first: Duration::from_millis(100), share: 0.0 };
+            let told = ask(ports).await;
+            process.kill().await.map_err(|error| error.to_string())?;
+            told.map_err(|error| format!("{error}\n{}", fs::read_to_string(&log).unwrap_or_default()))
+        })
+        .await
+        .unwrap()
+    }
+
+    /// Until `look` says yes, for a minute.
+    async fn eventually<F: Future<Output = Step<()>>>(
+        clock: &dyn Clock,
+        look: impl FnMut() -> F,
+    ) -> Result<(), String> {
+        let schedule = Schedule { first: Duration::from_millis(100), share: 0.0 };
+        match until(clock, schedule, clock.now().after(Duration::from_secs(60)), look).await {
+            Ended::Ready(()) => Ok(()),
+            Ended::TimedOut(last) | Ended::Never(last) => Err(last),
+        }
+    }
+
+    /// How every client is received at `rows` of a real server that demands certificates.
+    async fn received(program: Program, rows: Vec<(Interface, usize)>) -> Vec<(Interface, Vec<&'static str>)> {
+        let (certificates, identity) = Certificates::mutual(&["127.0.0.1"]).unwrap();
+        with_server(program, &certificates, ALL_DEMANDING, move |ports| async move {
+            let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+            let url = |place: usize| format!("https://127.0.0.1:{}", ports.get(place).unwrap());
+            let addresses = rows.iter().map(|(row, place)| (*row, Address::of_url(&url(*place)))).collect();
+            let interfaces =
+                StackInterfaces::new(addresses, None, Arc::clone(&clock)).unwrap().recognised_by(Some(identity));
             let mut seen = Vec::new();
             for (row, _) in rows {
-                let listens = until(clock.as_ref(), schedule, clock.now().after(Duration::from_secs(60)), || async {
+                let listens = eventually(clock.as_ref(), || async {
                     match interfaces.connect(Doorstep::Row(row), Presented::DeclaredCertificate).await {
                         Ok((Reception::Answered, _)) => Step::Ready(()),
-                        other => Step::NotYet(format!("{other:?}")),
+                        other => Step::NotYet(format!("{row}: {other:?}")),
                     }
                 });
-                if let Ended::TimedOut(last) | Ended::Never(last) = listens.await {
-                    let log = fs::read_to_string(&log).unwrap_or_default();
-                    return Err(format!("{row}: {last:?}\n{log}"));
-                }
+                listens.await?;
                 let mut words = Vec::new();
                 for presented in Presented::ALL {
                     let received = interfaces.connect(Doorstep::Row(row), presented).await;
@@ -303,11 +359,80 @@ mod tests {
                 }
                 seen.push((row, words));
             }
-            process.kill().await.map_err(|error| error.to_string())?;
             Ok(seen)
         })
         .await
-        .unwrap()
+    }
+
+    /// What the harness makes of a real server's port that shows `certificates` when it asks at `scheme` for `row`; once the port is open, and
+    /// where `answered` is expected, once the server answers.
+    async fn asked_by_tls(
+        (program, row, place, speaks): (Program, Interface, usize, Speaks),
+        certificates: &Certificates,
+        scheme: &'static str,
+        answered: bool,
+    ) -> String {
+        let authority = Authority::from_pem(certificates.authority.clone()).unwrap();
+        with_server(program, certificates, speaks, move |ports| async move {
+            let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+            let port = ports.get(place).unwrap();
+            let rows = BTreeMap::from([(row, Address::of_url(&format!("{scheme}://127.0.0.1:{port}")))]);
+            let interfaces = StackInterfaces::new(rows, Some(&authority), Arc::clone(&clock)).unwrap();
+            let mut told = String::new();
+            eventually(clock.as_ref(), || async {
+                match tokio::net::TcpStream::connect(("127.0.0.1", *port)).await {
+                    Ok(_) => Step::Ready(()),
+                    Err(error) => Step::NotYet(error.to_string()),
+                }
+            })
+            .await?;
+            let asked = Mutex::new(String::new());
+            eventually(clock.as_ref(), || async {
+                let spoken = interfaces.speak(row, row).await.unwrap();
+                let excerpt = spoken.evidence.excerpt.unwrap_or_default();
+                let words = if spoken.answered { "answered".to_owned() } else { excerpt };
+                words.clone_into(&mut asked.lock().unwrap());
+                if spoken.answered || !answered { Step::Ready(()) } else { Step::NotYet(words) }
+            })
+            .await?;
+            asked.lock().unwrap().clone_into(&mut told);
+            Ok(told)
+        })
+        .await
+    }
+
+    #[tokio::test]
+    async fn a_server_is_asked_only_where_its_certificate_is_right() {
+        let http = Speaks { http: true, ..IN_THE_CLEAR };
+        let ports = [
+            (Program::Loki, Interface::LogQueries, 0, http),
+            // Its own parts speak gRPC in the clear to each other.
+            (Program::Loki, Interface::LogPushes, 1, Speaks { grpc: true, ..IN_THE_CLEAR }),
+            (Program::Tempo, Interface::TraceQueries, 0, http),
+            (Program::Tempo, Interface::SpanPushes, 2, Speaks { otlp: true, ..IN_THE_CLEAR }),
+            (Program::Mimir, Interface::SampleQueries, 0, http),
+            (Program::Mimir, Interface::SamplePushes, 0, http),
+        ];
+        let good = Certificates::make(&["127.0.0.1"]).unwrap();
+        for port in ports {
+            let (program, row, place, _) = port;
+            assert_eq!(asked_by_tls(port, &good, "https", true).await, "answered", "{row}");
+            for (flaw, reason) in [
+                // The other one has the same name, and another key.
+                (Flaw::OtherAuthority, "BadSignature"),
+                (Flaw::OtherName, "not valid for name"),
+                (Flaw::Expired, "expired"),
+            ] {
+                let flawed = Certificates::flawed(&["127.0.0.1"], flaw).unwrap();
+                let told = asked_by_tls(port, &flawed, "https", false).await;
+                assert!(told.contains(reason), "{row}, {flaw:?}: {told}");
+            }
+            let plain_server = (program, row, place, IN_THE_CLEAR);
+            let told = asked_by_tls(plain_server, &good, "https", false).await;
+            assert!(told != "answered" && !told.is_empty(), "{row} in the clear: {told}");
+            let told = asked_by_tls(port, &good, "http", false).await;
+            assert_ne!(told, "answered", "{row}, asked in the clear");
+        }
     }
 
     #[tokio::test]

@@ -72,7 +72,7 @@ impl Loki {
         let mut evidence = http::evidence(EvidenceKind::Push, Component::LokiWrite, clock);
         evidence.request = Some(format!("logproto.Pusher/Push {}", self.grpc));
         let sent = clock.now();
-        let outcome = match http::channel(&self.grpc).await {
+        let outcome = match self.http.channel(&self.grpc).await {
             Err(reason) => PushOutcome::Unknown { reason: format!("no answer: {reason}") },
             Ok(channel) => match PusherClient::new(channel).push(message).await {
                 Ok(_) => PushOutcome::Acked,

@@ -22,6 +22,7 @@ use crate::{
     loki::Loki,
     mimir::Mimir,
     tempo::Tempo,
+    trust::Authority,
 };
 
 /// Sends to the whole stack.
@@ -58,9 +59,15 @@ fn clients(endpoints: &Endpoints, http: &Http) -> (Loki, Tempo, Mimir) {
 }
 
 impl StackPush {
-    /// A sender to the stack at `endpoints`, by its own encoders and by `programs`.
-    pub fn new(endpoints: &Endpoints, programs: ClientPrograms, clock: Arc<dyn Clock>) -> Result<Self, PortError> {
-        let (loki, tempo, mimir) = clients(endpoints, &Http::new(Arc::clone(&clock))?);
+    /// A sender to the stack at `endpoints`, by its own encoders and by `programs`. Of the former, whoever speaks TLS shows a certificate
+    /// of `authority`, or of one that the system knows.
+    pub fn new(
+        endpoints: &Endpoints,
+        authority: Option<&Authority>,
+        programs: ClientPrograms,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, PortError> {
+        let (loki, tempo, mimir) = clients(endpoints, &Http::trusting(authority, Arc::clone(&clock))?);
         let clients = Clients::new(endpoints, programs, Arc::clone(&clock));
         Ok(Self { loki, tempo, mimir, clients, clock })
     }
@@ -124,13 +131,15 @@ fn receiver(route: Route) -> Component {
 }
 
 impl StackQuery {
-    /// An asker of the stack at `endpoints`, whose API matrix has these `rows`.
+    /// An asker of the stack at `endpoints`, whose API matrix has these `rows`; whoever speaks TLS shows a certificate of `authority`, or
+    /// of one that the system knows.
     pub fn new(
         endpoints: &Endpoints,
+        authority: Option<&Authority>,
         rows: BTreeMap<Interface, Address>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, PortError> {
-        let http = Http::new(Arc::clone(&clock))?;
+        let http = Http::trusting(authority, Arc::clone(&clock))?;
         let (loki, tempo, mimir) = clients(endpoints, &http);
         Ok(Self { loki, tempo, mimir, http, admin: endpoints.admin.clone(), rows, clock })
     }

@@ -42,7 +42,7 @@ impl Tempo {
         evidence.request =
             Some(format!("opentelemetry.proto.collector.trace.v1.TraceService/Export {}", self.otlp_grpc));
         let sent = clock.now();
-        let outcome = match http::channel(&self.otlp_grpc).await {
+        let outcome = match self.http.channel(&self.otlp_grpc).await {
             Err(reason) => PushOutcome::Unknown { reason: format!("no answer: {reason}") },
             Ok(channel) => match TraceServiceClient::new(channel).export(message).await {
                 Ok(response) => taken(&response.into_inner(), spans.len()),

@@ -170,11 +170,11 @@ fn ports(
     let own = |role| doors.roles.get(&role).cloned();
     let (endpoints, store) = reached(&options.endpoints, own, doors.admin.clone());
     let rows = rows(&endpoints, &store, &options.endpoints, &doors.names);
-    let query = StackQuery::new(&endpoints, rows.clone(), Arc::clone(&clock))?;
+    let query = StackQuery::new(&endpoints, facts.authority.as_ref(), rows.clone(), Arc::clone(&clock))?;
     let store = S3::new(&store, REGION, facts.authority.as_ref(), facts.keys)?
         .read_by(&clients)
         .keeping_incomplete_uploads(facts.incomplete_upload_expiry);
-    let push = StackPush::new(&endpoints, clients, Arc::clone(&clock))?;
+    let push = StackPush::new(&endpoints, facts.authority.as_ref(), clients, Arc::clone(&clock))?;
     let interfaces = StackInterfaces::new(rows, facts.authority.as_ref(), Arc::clone(&clock))?
         .recognised_by(options.identity.clone());
     Ok(Ports {

@@ -109,8 +109,8 @@ fn ports(
         .read_by(&clients)
         .keeping_incomplete_uploads(stack.incomplete_upload_expiry().map(str::to_owned));
     Ok(Ports {
-        push: Arc::new(StackPush::new(&endpoints, clients, Arc::clone(&clock))?),
-        query: Arc::new(StackQuery::new(&endpoints, rows.clone(), Arc::clone(&clock))?),
+        push: Arc::new(StackPush::new(&endpoints, None, clients, Arc::clone(&clock))?),
+        query: Arc::new(StackQuery::new(&endpoints, None, rows.clone(), Arc::clone(&clock))?),
         interfaces: Arc::new(StackInterfaces::new(rows, None, Arc::clone(&clock))?),
         deployment: Arc::new(NoDeployment),
         objects: Arc::new(store),

@@ -326,8 +326,8 @@ fn ports(
         .keeping_incomplete_uploads(state.incomplete_upload_expiry.clone());
     let interfaces = StackInterfaces::new(rows.clone(), authority, Arc::clone(&clock)).map_err(refused)?;
     Ok(Ports {
-        push: Arc::new(StackPush::new(&endpoints, clients, Arc::clone(&clock)).map_err(refused)?),
-        query: Arc::new(StackQuery::new(&endpoints, rows, Arc::clone(&clock)).map_err(refused)?),
+        push: Arc::new(StackPush::new(&endpoints, authority, clients, Arc::clone(&clock)).map_err(refused)?),
+        query: Arc::new(StackQuery::new(&endpoints, authority, rows, Arc::clone(&clock)).map_err(refused)?),
         interfaces: Arc::new(interfaces),
         deployment: Arc::new(NoDeployment),
         objects: Arc::new(store),

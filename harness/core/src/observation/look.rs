@@ -313,13 +313,15 @@ pub enum Look {
         component: Component,
         /// Lines that were there before.
         beyond: usize,
+        /// In which circumstances it was started; the facts are told of these.
+        when: String,
     },
-    /// What a component has logged about its store beyond so many lines.
+    /// What a component has logged about its store, in one set of circumstances after the other.
     StoreErrors {
         /// The component.
         component: Component,
-        /// Lines that were there before.
-        beyond: usize,
+        /// Which lines belong to which.
+        stretches: Vec<Stretch>,
     },
     /// Where credentials of the stack can be read by others than their users.
     Disclosures {
@@ -395,6 +397,17 @@ pub struct AskedStore {
     pub bucket: String,
     /// Who is asked: the owner itself, or another where the check has to say no.
     pub component: Component,
+}
+
+/// A part of a log, by the number of its lines about the store.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stretch {
+    /// The circumstances, of which the fact is told.
+    pub when: String,
+    /// Lines that were there before.
+    pub after: usize,
+    /// Lines that were there at its end, where it has one.
+    pub until: Option<usize>,
 }
 
 /// Components whose replicas are counted together.
@@ -499,6 +512,21 @@ pub fn configured_address_fact(component: Component) -> String {
 /// The name of the fact that tells what `component` made of a store that shows `certificate`.
 pub fn trust_fact(component: Component, certificate: ShownCertificate) -> String {
     format!("{component} shown {}", certificate.describe())
+}
+
+/// The name of the fact that tells whether a process that was started `when` is ready.
+pub fn ready_fact(when: &str) -> String {
+    format!("ready ({when})")
+}
+
+/// The name of the fact that tells by which exit code a process that was started `when` has ended by itself.
+pub fn exit_code_fact(when: &str) -> String {
+    format!("exit code ({when})")
+}
+
+/// The name of the fact that tells how many lines about the store were logged `when`.
+pub fn store_errors_fact(when: &str) -> String {
+    format!("store errors ({when})")
 }
 
 /// The places where a component's credentials are looked for, by the last part of their facts' names.

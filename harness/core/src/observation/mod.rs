@@ -8,9 +8,9 @@ mod timed;
 
 pub use evidence::{Evidence, EvidenceKind, rfc3339};
 pub use look::{
-    AskedStore, Counted, DECLARED, DISCLOSURES, FOREIGN, FOUND, Facts, Look, Observation, Oracle, Seen,
-    asked_address_fact, asked_buckets_fact, configured_address_fact, disclosure_fact, isolation_fact, listing_fact,
-    trust_fact,
+    AskedStore, Counted, DECLARED, DISCLOSURES, FOREIGN, FOUND, Facts, Look, Observation, Oracle, Seen, Stretch,
+    asked_address_fact, asked_buckets_fact, configured_address_fact, disclosure_fact, exit_code_fact, isolation_fact,
+    listing_fact, ready_fact, store_errors_fact, trust_fact,
 };
 pub use question::{Count, Question};
 pub use timed::{Flaw, Timed, Timings};

@@ -5,7 +5,9 @@ mod pace;
 
 pub use pace::{Pace, pace};
 
-use std::{future::Future, time::Duration};
+use std::{future::Future, pin::pin, time::Duration};
+
+use futures::future::{Either, select};
 
 use crate::ports::{Clock, Tick};
 
@@ -91,6 +93,14 @@ where
             Step::Ready(_) => clock.sleep_until(schedule.next(begun, sent, end).max(clock.now())).await,
             Step::NotYet(status) | Step::Never(status) => return Some(status),
         }
+    }
+}
+
+/// What `work` comes to, or `None` where `deadline` comes first; it is dropped then.
+pub async fn within<T>(clock: &dyn Clock, deadline: Tick, work: impl Future<Output = T>) -> Option<T> {
+    match select(pin!(work), clock.sleep_until(deadline)).await {
+        Either::Left((value, _)) => Some(value),
+        Either::Right(_) => None,
     }
 }
 

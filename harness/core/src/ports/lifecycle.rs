@@ -91,6 +91,31 @@ pub struct ProcessProof {
     pub exit: Option<String>,
 }
 
+/// What is wrong with an object store that runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StoreFault {
+    /// The component's user is disabled.
+    UserDisabled,
+    /// The component's user may do nothing any more.
+    PolicyRemoved,
+    /// What is asked of it is answered once the fault is over, and not before.
+    Frozen,
+    /// It answers 503 where it should read or write an object, for its drive is not there.
+    Unavailable,
+}
+
+impl fmt::Display for StoreFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::UserDisabled => "the store's user is disabled",
+            Self::PolicyRemoved => "the store's user has no policy",
+            Self::Frozen => "the store keeps everybody waiting",
+            Self::Unavailable => "the store is unavailable (503)",
+        })
+    }
+}
+
 /// The keys with which a component signs in to the object store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -139,14 +164,14 @@ pub trait Lifecycle: Send + Sync {
         Err(PortError::Unsupported { reason: format!("no second process of {component} can be started here") })
     }
 
-    /// Has the object store deny whatever `component` asks for, while it goes on running. It is written down where a later run finds it.
-    async fn bar(&self, component: Component) -> Result<(), PortError> {
-        Err(PortError::Unsupported { reason: format!("the store's user of {component} cannot be disabled here") })
+    /// Has the object store go wrong for `component`, while both go on running. It is written down where a later run finds it.
+    async fn inject(&self, fault: StoreFault, component: Component) -> Result<(), PortError> {
+        Err(PortError::Unsupported { reason: format!("no one here can see to it that {fault} ({component})") })
     }
 
-    /// Takes back what [`Lifecycle::bar`] did; nothing is done where it did nothing.
-    async fn admit(&self, component: Component) -> Result<(), PortError> {
-        Err(PortError::Unsupported { reason: format!("the store's user of {component} cannot be enabled here") })
+    /// Takes back what [`Lifecycle::inject`] did; nothing is done where it did nothing.
+    async fn heal(&self, fault: StoreFault, component: Component) -> Result<(), PortError> {
+        Err(PortError::Unsupported { reason: format!("no one here can take back that {fault} ({component})") })
     }
 
     /// Why a component is not up, where it is not: how it ended and its last log lines.

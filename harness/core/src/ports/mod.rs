@@ -17,7 +17,7 @@ pub use clock::{Clock, Tick};
 pub use deployment::{Decrypted, Deployment, NoDeployment};
 pub use interfaces::{Doorstep, Interface, Interfaces, Presented, Reception, Spoken};
 pub use lifecycle::{
-    Component, Lifecycle, LogLine, Logs, ProcessProof, ShownCertificate, Standing, Stop, StoreKeys, Trial,
+    Component, Lifecycle, LogLine, Logs, ProcessProof, ShownCertificate, Standing, Stop, StoreFault, StoreKeys, Trial,
 };
 pub use meter::{Cost, Meter, Usage};
 pub use objects::{LifecycleRule, ObjectSummary, ObjectVersion, Objects, Principal, StoreRequest, Versioning};

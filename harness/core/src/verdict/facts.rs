@@ -6,16 +6,24 @@ use super::{
     controls::{controls_that_said_yes, rules_of, rules_that_none_broke},
     words::{not_looked, seconds},
 };
-use crate::observation::{Observation, Seen};
+use crate::observation::{Facts, Observation, Seen};
 
 pub(super) fn judge_facts(case: &Case, rules: &[Rule]) -> (Verdict, Vec<Finding>) {
     let Some(observation) = case.observations.last() else {
         return (Verdict::Inconclusive, vec![not_looked(case)]);
     };
-    if let Seen::Unseen { reason } = &observation.seen {
+    let facts = newest_facts(&case.observations);
+    let untold = |rule: &Rule| !facts.contains_key(&rule.fact);
+    let unseen = case.observations.iter().rev().find_map(|observation| match &observation.seen {
+        Seen::Unseen { reason } => Some(reason),
+        _ => None,
+    });
+    if let Some(reason) = unseen
+        && (matches!(observation.seen, Seen::Unseen { .. }) || rules.iter().any(untold))
+    {
         return (Verdict::Inconclusive, vec![Finding::new("seen", "an answer", reason)]);
     }
-    let mut findings = broken_rules(rules, observation);
+    let mut findings = broken(rules, &facts);
     if let (Some(halt), false) = (&case.halt, findings.is_empty()) {
         // What does not hold yet may have come to hold in the time that was left.
         findings.insert(0, Finding::new("waited", format!("looks for {}", seconds(case.limit())), &halt.reason));
@@ -40,10 +48,23 @@ pub(super) fn judge_facts(case: &Case, rules: &[Rule]) -> (Verdict, Vec<Finding>
     if unshown.is_empty() { (Verdict::Pass, Vec::new()) } else { (Verdict::Inconclusive, unshown) }
 }
 
+/// The newest word on each fact, so that what was looked at in parts, one after the other, is judged as a whole.
+fn newest_facts(observations: &[Observation]) -> Facts {
+    let told = observations.iter().filter_map(|observation| match &observation.seen {
+        Seen::Facts { facts } => Some(facts),
+        _ => None,
+    });
+    told.flatten().map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
 pub(super) fn broken_rules(rules: &[Rule], observation: &Observation) -> Vec<Finding> {
-    let Seen::Facts { facts } = &observation.seen else {
-        return vec![Finding::new("seen", "facts", "something else")];
-    };
+    match &observation.seen {
+        Seen::Facts { facts } => broken(rules, facts),
+        _ => vec![Finding::new("seen", "facts", "something else")],
+    }
+}
+
+fn broken(rules: &[Rule], facts: &Facts) -> Vec<Finding> {
     rules
         .iter()
         .filter_map(|rule| match facts.get(&rule.fact) {

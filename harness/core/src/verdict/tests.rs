@@ -1211,3 +1211,43 @@ fn what_lies_in_the_bucket_is_not_lost_with_a_component() {
     scene.look_all(Oracle::Query, 120.0);
     assert_eq!(scene.judged().verdict, Verdict::Pass);
 }
+
+/// A clause of two facts, which are told by looks of their own.
+fn told_in_parts(seen: Vec<Seen>) -> (Verdict, String) {
+    let mut scene = Scene::new();
+    scene.case.expectation =
+        Expectation::Facts { rules: ["first", "second"].map(|name| Rule::new(name, name, Check::AtLeast(1))).to_vec() };
+    scene.case.controls = vec![Control {
+        name: "neither".into(),
+        must_break: vec!["first".into(), "second".into()],
+        observation: observation(Oracle::State, 1.0, told(&[("first", 0), ("second", 0)])),
+    }];
+    scene.case.observations = seen.into_iter().map(|seen| observation(Oracle::State, 2.0, seen)).collect();
+    let judgement = judge(&scene.case, &scene.bodies).unwrap();
+    (judgement.verdict, judgement.findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+}
+
+fn told(facts: &[(&str, u64)]) -> Seen {
+    Seen::Facts { facts: facts.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect() }
+}
+
+#[test]
+fn what_is_told_in_parts_is_judged_as_a_whole() {
+    let unseen = || Seen::Unseen { reason: "nobody there".into() };
+    let (good, bad) = (|name| told(&[(name, 1)]), |name| told(&[(name, 0)]));
+    for (seen, verdict, words) in [
+        (vec![good("first"), good("second")], Verdict::Pass, ""),
+        (vec![bad("first"), good("second")], Verdict::Fail, "first: expected at least 1, found 0"),
+        // The newest word on each fact counts.
+        (vec![bad("first"), good("second"), good("first")], Verdict::Pass, ""),
+        (vec![good("first"), good("second"), bad("first")], Verdict::Fail, "first: expected at least 1, found 0"),
+        (vec![good("first")], Verdict::Fail, "second: expected at least 1, found nothing called second"),
+        // A look that failed has told nothing, which is no failure of the stack.
+        (vec![unseen(), good("second")], Verdict::Inconclusive, "seen: expected an answer, found nobody there"),
+        (vec![good("first"), unseen()], Verdict::Inconclusive, "seen: expected an answer, found nobody there"),
+        (vec![unseen(), good("first"), good("second")], Verdict::Pass, ""),
+    ] {
+        let described = format!("{seen:?}");
+        assert_eq!(told_in_parts(seen), (verdict, words.to_owned()), "{described}");
+    }
+}

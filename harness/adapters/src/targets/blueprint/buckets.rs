@@ -28,8 +28,8 @@ const HARNESS_POLICY: &str = include_str!("../../../../../stack/buckets/harness-
 /// The bucket for what runs leave behind.
 const RESULTS: &str = "lgtm-verify-results";
 
-/// What MinIO says of a policy that a user has already.
-const ATTACHED_ALREADY: &str = "already in effect";
+/// What MinIO says of a policy that a user has already, or has not any more.
+pub(in crate::targets) const ATTACHED_ALREADY: &str = "already in effect";
 
 /// How long one command of `mc` may take.
 const MC_LIMIT: Duration = Duration::from_secs(60);
@@ -178,13 +178,17 @@ fn wanted(overrides: &[Override]) -> Result<Vec<Bucket>, BucketsError> {
     Ok(buckets)
 }
 
+/// Who keeps what where.
+const OWNERS: [(&str, Program); 3] =
+    [("loki-chunks", Program::Loki), ("tempo-traces", Program::Tempo), ("mimir-blocks", Program::Mimir)];
+
 fn owner(bucket: &str) -> Option<Program> {
-    match bucket {
-        "loki-chunks" => Some(Program::Loki),
-        "tempo-traces" => Some(Program::Tempo),
-        "mimir-blocks" => Some(Program::Mimir),
-        _ => None,
-    }
+    OWNERS.iter().find(|(owned, _)| *owned == bucket).map(|(_, owner)| *owner)
+}
+
+/// The bucket of a program, whose name is that of its user's policy too.
+pub(in crate::targets) fn bucket_of(program: Program) -> Option<&'static str> {
+    OWNERS.iter().find(|(_, owner)| *owner == program).map(|(bucket, _)| *bucket)
 }
 
 fn policy(bucket: &str) -> Result<String, BucketsError> {

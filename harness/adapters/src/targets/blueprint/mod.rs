@@ -30,7 +30,7 @@ pub use progress::{Event, Progress, Silent};
 pub use render::{Profile, RenderError};
 pub use role::{Role, UnknownRole};
 pub(in crate::targets) use {
-    buckets::{ALIAS, BUCKETS, Maker, Mc, POLICY},
+    buckets::{ALIAS, ATTACHED_ALREADY, BUCKETS, Maker, Mc, POLICY, bucket_of},
     build::remove_folder,
     credentials::write_for_its_user,
     gateway::{Upstream, Upstreams, serve_grpc, serve_http},

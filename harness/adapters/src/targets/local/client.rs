@@ -18,7 +18,7 @@ use harness_core::{
     poll::{Ended, Step, until},
     ports::{
         Clock, Component, Cost, Lifecycle, LogLine, Logs, Meter, PortError, ProcessProof, ShownCertificate, Standing,
-        Stop, StoreKeys, Tick, Trial, Usage, Workload, Workloads, Written, WrittenKind,
+        Stop, StoreFault, StoreKeys, Tick, Trial, Usage, Workload, Workloads, Written, WrittenKind,
     },
 };
 use thiserror::Error;
@@ -26,16 +26,16 @@ use thiserror::Error;
 use super::{
     Lease, Linger, Phase, SpecError, StackPhase, StackSpec, StackState, StateError,
     control::{Answer, Request, ask},
-    layout::{BARRED, configuration_file},
+    layout::configuration_file,
     lease::{Ending, StarterLock, SupervisorLock},
-    mc::LocalMc,
     room::Room,
+    store_faults::{self, Ailment},
     supervisor::clear,
     trial, workload,
 };
 use crate::targets::blueprint::{
-    ALIAS, Credentials, CredentialsError, Event, KeyPair, Mc, Plan, Ports, PortsError, Profile, Program, Progress,
-    READINESS, RenderError, Role, configuration, is_problem, last, redact, store_speaks_tls, whose_keys,
+    Credentials, CredentialsError, Event, KeyPair, Plan, Ports, PortsError, Profile, Program, Progress, READINESS,
+    RenderError, configuration, is_problem, last, redact, store_speaks_tls, whose_keys,
 };
 
 /// How long a stack may take to come up: 120 seconds for a component that does not become ready, and what comes before.
@@ -461,7 +461,7 @@ impl LocalStack {
         allocated(&self.folder.join("data").join(component.name()))
     }
 
-    /// Mends what a killed run has left: components that it stopped, and one that the store still denies everything.
+    /// Mends what a killed run has left: components that it stopped, and a store that it made to go wrong.
     pub async fn restore(&self) -> Result<(), PortError> {
         // The store first, without which the others do not start.
         for (component, state) in &self.state.components {
@@ -469,28 +469,15 @@ impl LocalStack {
                 self.start(*component).await?;
             }
         }
-        let barred = fs::read_to_string(self.folder.join(BARRED)).unwrap_or_default();
-        match barred.parse() {
-            Ok(component) => self.admit(component).await,
-            Err(_) => Ok(()),
+        match Ailment::left(&self.folder) {
+            Some(ailment) => ailment.heal(self).await,
+            None => Ok(()),
         }
     }
 
-    /// Has the store disable or enable the user of `component`.
-    async fn set_user(&self, word: &str, component: Component) -> Result<(), PortError> {
-        let target = format!("the store's user of {component}");
-        let refused = |reason: String| PortError::Refused { target: target.clone(), reason };
-        let spec = StackSpec::load(&self.folder).map_err(|error| refused(causes(&error)))?;
-        let program = spec.program(Component::Minio, Program::Mc).map_err(|error| refused(causes(&error)))?;
-        let mc = LocalMc {
-            program,
-            store: self.state.endpoint(Role::S3).unwrap_or_default(),
-            root: &self.credentials.root,
-            folder: self.folder.join("mc"),
-        };
-        let arguments = ["admin", "user", word, ALIAS, &self.keys(component).access_key_id].map(str::to_owned);
-        let said = mc.run(&arguments, None).await;
-        said.map(drop).map_err(|error| refused(redact(&error, self.credentials.secrets())))
+    /// The keys of the store's owner.
+    pub(super) fn root(&self) -> &KeyPair {
+        &self.credentials.root
     }
 
     async fn ask(&self, component: Component, request: &Request) -> Result<Answer, PortError> {
@@ -581,26 +568,12 @@ impl Lifecycle for LocalStack {
         Ok(Standing { running, ready: state.is_some_and(|state| state.phase == Phase::Ready), exit_code: code })
     }
 
-    async fn bar(&self, component: Component) -> Result<(), PortError> {
-        let marker = self.folder.join(BARRED);
-        let unwritten = |error: io::Error| PortError::Unreachable {
-            target: marker.display().to_string(),
-            reason: error.to_string(),
-        };
-        // First: whatever ends this, the next run finds whom to admit.
-        fs::write(&marker, component.name()).map_err(unwritten)?;
-        self.set_user("disable", component).await
+    async fn inject(&self, fault: StoreFault, component: Component) -> Result<(), PortError> {
+        store_faults::inject(self, fault, component).await
     }
 
-    async fn admit(&self, component: Component) -> Result<(), PortError> {
-        self.set_user("enable", component).await?;
-        match fs::remove_file(self.folder.join(BARRED)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                let target = self.folder.join(BARRED).display().to_string();
-                Err(PortError::Unreachable { target, reason: error.to_string() })
-            }
-            _ => Ok(()),
-        }
+    async fn heal(&self, fault: StoreFault, component: Component) -> Result<(), PortError> {
+        store_faults::heal(self, fault, component).await
     }
 
     async fn failure(&self, component: Component) -> Option<String> {

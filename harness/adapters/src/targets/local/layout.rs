@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use harness_core::ports::Component;
 
-/// Names the component that the store was made to deny everything, while it does.
-pub(super) const BARRED: &str = "barred";
+/// Says what the store was made to go wrong in, and for whom, while it does.
+pub(super) const STORE_FAULT: &str = "store-fault.json";
 
 /// The file that a component of the stack in `folder` is configured by.
 pub(super) fn configuration_file(folder: &Path, component: Component) -> PathBuf {

@@ -15,6 +15,7 @@ mod mc;
 mod room;
 mod spec;
 mod state;
+mod store_faults;
 mod supervisor;
 mod trial;
 mod workload;

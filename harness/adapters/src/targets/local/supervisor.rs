@@ -24,7 +24,7 @@ use tokio::{
 use super::{
     ComponentState, Failure, Linger, Phase, SpecError, StackPhase, StackSpec, StackState, StateError,
     control::{self, Answer, Request},
-    layout::{BARRED, configuration_file},
+    layout::{STORE_FAULT, configuration_file},
     lease::{Ending, SupervisorLock},
     mc::LocalMc,
 };
@@ -61,7 +61,7 @@ const FAILURE_LINES: usize = 20;
 
 /// Files of a stack that go with it.
 const FILES: [&str; 7] =
-    ["state.json", "state.json.new", "spec.json", "credentials.json", AUTHORITY, BARRED, control::SOCKET];
+    ["state.json", "state.json.new", "spec.json", "credentials.json", AUTHORITY, STORE_FAULT, control::SOCKET];
 
 /// Folders of a stack that go with it; logs are decided on apart.
 const FOLDERS: [&str; 4] = ["data", "config", "mc", CERTIFICATES];

@@ -138,8 +138,10 @@ impl Glass {
             Look::StoreTrust { components, shown, plain } => {
                 trust::trials(&mut scene, &components, &shown, plain).await
             }
-            Look::Start { component, beyond } => workloads::start(&mut scene, component, beyond).await,
-            Look::StoreErrors { component, beyond } => workloads::store_errors(&mut scene, component, beyond).await,
+            Look::Start { component, beyond, when } => workloads::start(&mut scene, component, beyond, &when).await,
+            Look::StoreErrors { component, stretches } => {
+                workloads::store_errors(&mut scene, component, &stretches).await
+            }
             Look::Disclosures { components, planted } => disclosures::search(&mut scene, &components, planted).await,
             Look::Access { owners, buckets, probe } => access::probe(&mut scene, &owners, &buckets, &probe).await,
         };

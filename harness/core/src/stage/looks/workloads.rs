@@ -6,7 +6,9 @@ use serde_json::json;
 
 use super::{Scene, Told, refusal};
 use crate::{
-    observation::{Counted, Evidence, EvidenceKind, Facts, answers},
+    observation::{
+        Counted, Evidence, EvidenceKind, Facts, Stretch, answers, exit_code_fact, ready_fact, store_errors_fact,
+    },
     ports::{Component, PortError, Ports, QueryRequest, Workload},
     prediction,
     record::RecordError,
@@ -34,7 +36,7 @@ pub(super) async fn workload(
         Err(error) => return Told::Failed(error),
     };
     let about_store = lines_about_the_store(scene.ports, component, LINES).await;
-    note_log(scene, component, about_store.last());
+    note_log(scene, component, "", about_store.last());
     let pods: Vec<_> = workload.pods.iter().filter(|pod| !pod.ending).collect();
     let containers: Vec<_> = pods.iter().flat_map(|pod| &pod.containers).collect();
     let back_offs = match scene.ports.workloads.events(component).await {
@@ -65,8 +67,9 @@ pub(super) async fn workload(
     scene.facts(facts)
 }
 
-/// Facts: `ready`, `exit code` (`null` where it has not ended by itself), `store errors` as [`store_errors`].
-pub(super) async fn start(scene: &mut Scene<'_>, component: Component, beyond: usize) -> Told {
+/// Facts, told of these circumstances: `ready`, `exit code` (`null` where it has not ended by itself), `store errors` as
+/// [`store_errors`].
+pub(super) async fn start(scene: &mut Scene<'_>, component: Component, beyond: usize, when: &str) -> Told {
     let standing = match scene.ports.lifecycle.standing(component).await {
         Ok(standing) => standing,
         Err(error) => return Told::Failed(error),
@@ -80,26 +83,32 @@ pub(super) async fn start(scene: &mut Scene<'_>, component: Component, beyond: u
         None => "is not ready".to_owned(),
     });
     scene.evidence.push(evidence);
-    let errors = lines_beyond(scene, component, beyond).await;
+    let lines = lines_about_the_store(scene.ports, component, usize::MAX).await;
+    let news = between(&lines, beyond, None);
+    note_log(scene, component, when, news.last());
     scene.facts(Facts::from([
-        ("ready".to_owned(), json!(standing.ready)),
-        ("exit code".to_owned(), json!(standing.exit_code)),
-        ("store errors".to_owned(), json!(errors)),
+        (ready_fact(when), json!(standing.ready)),
+        (exit_code_fact(when), json!(standing.exit_code)),
+        (store_errors_fact(when), json!(news.len())),
     ]))
 }
 
-/// Facts: `store errors` (how many log lines name the store, beyond the first so many).
-pub(super) async fn store_errors(scene: &mut Scene<'_>, component: Component, beyond: usize) -> Told {
-    let errors = lines_beyond(scene, component, beyond).await;
-    scene.facts(Facts::from([("store errors".to_owned(), json!(errors))]))
+/// Facts: `store errors` of each stretch (how many log lines name the store); the last line of each is kept as evidence.
+pub(super) async fn store_errors(scene: &mut Scene<'_>, component: Component, stretches: &[Stretch]) -> Told {
+    let lines = lines_about_the_store(scene.ports, component, usize::MAX).await;
+    let mut facts = Facts::new();
+    for Stretch { when, after, until } in stretches {
+        let logged = between(&lines, *after, *until);
+        note_log(scene, component, when, logged.last());
+        facts.insert(store_errors_fact(when), json!(logged.len()));
+    }
+    scene.facts(facts)
 }
 
-/// How many log lines name the store, beyond the first so many; the last of them is kept as evidence.
-async fn lines_beyond(scene: &mut Scene<'_>, component: Component, beyond: usize) -> usize {
-    let lines = lines_about_the_store(scene.ports, component, usize::MAX).await;
-    let news = lines.get(beyond.min(lines.len())..).unwrap_or_default();
-    note_log(scene, component, news.last());
-    news.len()
+/// The lines of a stretch, as far as there are any.
+fn between(lines: &[String], after: usize, until: Option<usize>) -> &[String] {
+    let end = until.map_or(lines.len(), |until| until.min(lines.len()));
+    lines.get(after.min(end)..end).unwrap_or_default()
 }
 
 /// Of the newest `limit` problems in a component's log those about the object store.
@@ -108,10 +117,12 @@ pub(in crate::stage) async fn lines_about_the_store(ports: &Ports, component: Co
     lines.into_iter().map(|line| line.text).filter(|line| is_about_the_store(line)).collect()
 }
 
-fn note_log(scene: &mut Scene<'_>, component: Component, last: Option<&String>) {
+/// Keeps the last of these lines as evidence, told of the circumstances in which they were logged, where that counts.
+fn note_log(scene: &mut Scene<'_>, component: Component, when: &str, last: Option<&String>) {
     let mut evidence = Evidence::new(EvidenceKind::Process, scene.keeper.unix_ns());
     evidence.component = Some(component.to_string());
-    evidence.request = Some(format!("log of {component}"));
+    let told_of = if when.is_empty() { String::new() } else { format!(" ({when})") };
+    evidence.request = Some(format!("log of {component}{told_of}"));
     evidence.excerpt = Some(last.map_or("no error about the store", String::as_str).to_owned());
     scene.evidence.push(evidence);
 }
@@ -220,6 +231,16 @@ async fn known(scene: &mut Scene<'_>, component: Component) -> Result<Workload, 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_stretch_of_a_log_ends_where_the_log_does() {
+        let lines = ["a", "b", "c"].map(str::to_owned);
+        for (after, until, expected) in
+            [(0, None, 3), (1, None, 2), (1, Some(2), 1), (1, Some(9), 2), (3, None, 0), (9, None, 0), (2, Some(1), 0)]
+        {
+            assert_eq!(between(&lines, after, until).len(), expected, "{after}..{until:?}");
+        }
+    }
 
     #[test]
     fn lines_about_the_store_are_told_from_others() {
